@@ -1,0 +1,37 @@
+"""Tokens people give to programs; only their digests are kept."""
+
+import hashlib
+from typing import ClassVar
+
+from django.db import models
+from django.utils import timezone
+
+from accounts.models.user import User
+
+
+class PersonalAccessToken(models.Model):
+    """A token of a user, with what it may be used for."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="personal_access_tokens")
+    name = models.CharField(max_length=255)
+    token_digest = models.CharField(max_length=64, unique=True, editable=False)
+    scopes = models.JSONField(default=list)
+    expires_at = models.DateField(null=True, blank=True)
+    revoked = models.BooleanField(default=False)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["user", "name"])]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @staticmethod
+    def digest(token: str) -> str:
+        """What is stored of a token. It has 160 bits of chance in it, so one round of SHA-256 is enough."""
+        return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def is_usable(self) -> bool:
+        """Neither revoked nor past its last day."""
+        return not self.revoked and (self.expires_at is None or self.expires_at > timezone.now().date())

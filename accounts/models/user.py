@@ -1,0 +1,133 @@
+"""People, bots and service accounts."""
+
+from typing import Any, ClassVar, Self
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+from internal_api.encryption import EncryptedTextField
+
+USERNAME = r"\A[a-zA-Z0-9_.][a-zA-Z0-9_.-]*(?<![.-])\Z"
+
+
+class UserState(models.TextChoices):
+    """Whether an account may be used (contract: allowed 2.6)."""
+
+    ACTIVE = "active", "Active"
+    BLOCKED = "blocked", "Blocked"
+    LDAP_BLOCKED = "ldap_blocked", "Blocked by LDAP"
+    BANNED = "banned", "Banned"
+    DEACTIVATED = "deactivated", "Deactivated"
+    BLOCKED_PENDING_APPROVAL = "blocked_pending_approval", "Pending approval"
+
+
+class UserType(models.TextChoices):
+    """What an account stands for (contract: allowed 2.6); the numbers GitLab uses for them never travel on the wire."""
+
+    HUMAN = "human", "Human"
+    SUPPORT_BOT = "support_bot", "Support bot"
+    ALERT_BOT = "alert_bot", "Alert bot"
+    VISUAL_REVIEW_BOT = "visual_review_bot", "Visual review bot"
+    SERVICE_USER = "service_user", "Service user"
+    GHOST = "ghost", "Ghost"
+    PROJECT_BOT = "project_bot", "Project bot"
+    SECURITY_BOT = "security_bot", "Security bot"
+    AUTOMATION_BOT = "automation_bot", "Automation bot"
+    SECURITY_POLICY_BOT = "security_policy_bot", "Security policy bot"
+    ADMIN_BOT = "admin_bot", "Admin bot"
+    SERVICE_ACCOUNT = "service_account", "Service account"
+    PLACEHOLDER = "placeholder", "Placeholder"
+    DUO_CODE_REVIEW_BOT = "duo_code_review_bot", "Duo code review bot"
+    IMPORT_USER = "import_user", "Import user"
+
+
+class UserManager(BaseUserManager["User"]):
+    """Looks people up by username in any letter case, as GitLab does."""
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.annotate(username_lower=Lower("username")).get(username_lower=(username or "").lower())
+
+
+class User(AbstractBaseUser):
+    """Somebody, or something, that acts."""
+
+    username = models.CharField(max_length=255, validators=[RegexValidator(USERNAME, "A username has letters, digits, '_', '-' and '.'.")])
+    name = models.CharField(max_length=255)
+    email = models.EmailField(max_length=255)
+    email_confirmed = models.BooleanField(default=True)
+    state = models.CharField(max_length=32, choices=UserState, default=UserState.ACTIVE)
+    user_type = models.CharField(max_length=32, choices=UserType, default=UserType.HUMAN)
+    admin = models.BooleanField(default=False, help_text="May do everything, here and in every repository.")
+    external = models.BooleanField(default=False, help_text="Sees no internal projects.")
+    ldap = models.BooleanField(default=False, help_text="Signs in by LDAP; no password of ours expires.")
+    terms_accepted = models.BooleanField(default=False)
+    projects_limit = models.PositiveIntegerField(default=100_000)
+    password_expires_at = models.DateTimeField(null=True, blank=True)
+    kerberos_principal = models.CharField(max_length=255, null=True, blank=True, unique=True)  # noqa: DJ001  unique and often absent
+    ssh_keys_disabled = models.BooleanField(default=False, help_text="Kept by the enterprise group's setting.")
+    otp_secret = EncryptedTextField(null=True, blank=True)
+    otp_consumed_timestep = models.BigIntegerField(null=True, blank=True)
+    failed_attempts = models.PositiveIntegerField(default=0)
+    locked_at = models.DateTimeField(null=True, blank=True)
+    last_activity_on = models.DateField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    USERNAME_FIELD = "username"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["email", "name"]
+    objects: ClassVar[UserManager] = UserManager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(Lower("username"), name="user_username_unique"),
+            models.UniqueConstraint(Lower("email"), name="user_email_unique"),
+            models.CheckConstraint(condition=models.Q(state__in=UserState.values), name="user_state_known"),
+            models.CheckConstraint(condition=models.Q(user_type__in=UserType.values), name="user_type_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.username
+
+    @property
+    def is_active(self) -> bool:  # type: ignore[override]  # Django has a plain attribute; here the state tells
+        return self.state == UserState.ACTIVE
+
+    @property
+    def is_staff(self) -> bool:
+        """Whether the admin site is open to this user."""
+        return self.admin and self.is_active
+
+    @property
+    def two_factor_enabled(self) -> bool:
+        return bool(self.otp_secret)
+
+    def has_perm(self, perm: str, obj: object = None) -> bool:
+        return self.is_staff
+
+    def has_perms(self, perms: Any, obj: object = None) -> bool:
+        return self.is_staff
+
+    def has_module_perms(self, app_label: str) -> bool:
+        return self.is_staff
+
+    @classmethod
+    def matching_username(cls, username: str) -> models.QuerySet[Self]:
+        """Users of that name in any letter case; uses the index behind the unique constraint."""
+        return cls._default_manager.annotate(username_lower=Lower("username")).filter(username_lower=username.lower())
+
+
+class ExtraEmail(models.Model):
+    """A further verified address of a user."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="extra_emails")
+    email = models.EmailField(max_length=255)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(Lower("email"), name="extra_email_unique")]
+
+    def __str__(self) -> str:
+        return self.email

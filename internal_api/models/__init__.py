@@ -1,0 +1,7 @@
+"""What belongs to the service as a whole."""
+
+from internal_api.models.audit_event import AuditEvent
+from internal_api.models.instance_settings import InstanceSettings
+from internal_api.models.shared_value import SharedValue
+
+__all__ = ["AuditEvent", "InstanceSettings", "SharedValue"]

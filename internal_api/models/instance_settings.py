@@ -1,0 +1,84 @@
+"""The settings of the instance that administrators change while it runs; one row."""
+
+from typing import Any, ClassVar
+
+from django.db import models
+from django.db.models import F
+
+
+def default_key_bits() -> dict[str, int]:
+    return {"ssh-rsa": 2048}
+
+
+class GitProtocol(models.TextChoices):
+    """The only protocol that Git access may use; empty for any."""
+
+    ANY = "", "Any"
+    SSH = "ssh", "SSH"
+    HTTP = "http", "HTTP"
+
+
+class EmailConfirmation(models.TextChoices):
+    """Whether an unconfirmed e-mail address keeps a user out."""
+
+    OFF = "off", "Off"
+    SOFT = "soft", "Soft"
+    HARD = "hard", "Hard"
+
+
+class BranchLevel(models.TextChoices):
+    """Who may push or merge under a default rule."""
+
+    NO_ONE = "no_one", "No one"
+    DEVELOPER = "developer", "Developers and maintainers"
+    MAINTAINER = "maintainer", "Maintainers"
+    ADMIN = "admin", "Administrators"
+
+
+class InstanceSettings(models.Model):
+    """What seed-format.md calls `instance`. `version` grows with every change, so that processes know when to read again."""
+
+    enabled_git_access_protocol = models.CharField(max_length=4, choices=GitProtocol, default=GitProtocol.ANY, blank=True)
+    receive_max_input_size = models.PositiveIntegerField(default=0, help_text="MiB of one push; 0 for no limit.")
+    gitlab_shell_operation_limit = models.PositiveIntegerField(default=600, help_text="Git operations a minute; 0 for no limit.")
+    read_only = models.BooleanField(default=False, help_text="Maintenance: pulls go on, pushes are refused.")
+    read_only_message = models.TextField(default="", blank=True)
+    require_two_factor_for_git = models.BooleanField(default=False)
+    require_personal_access_token_expiry = models.BooleanField(default=True)
+    error_tracking_enabled = models.BooleanField(default=True)
+    error_tracking_access_token_digest = models.CharField(max_length=64, default="", blank=True, editable=False)
+    enforce_terms = models.BooleanField(default=False)
+    default_branch_push = models.CharField(max_length=16, choices=BranchLevel, default=BranchLevel.MAINTAINER)
+    default_branch_merge = models.CharField(max_length=16, choices=BranchLevel, default=BranchLevel.MAINTAINER)
+    email_confirmation = models.CharField(max_length=4, choices=EmailConfirmation, default=EmailConfirmation.OFF)
+    log_git_audit_events = models.BooleanField(default=False)
+    allowed_key_types = models.JSONField(default=list, blank=True, help_text="SSH key types; empty for all.")
+    minimum_key_bits = models.JSONField(default=default_key_bits, blank=True)
+    http_pull = models.BooleanField(default=True)
+    http_push = models.BooleanField(default=True)
+    feature_flags = models.JSONField(default=dict, blank=True)
+    broadcasts = models.JSONField(default=list, blank=True)
+    version = models.BigIntegerField(default=1, editable=False)
+
+    class Meta:
+        verbose_name_plural = "instance settings"
+        constraints: ClassVar = [models.CheckConstraint(condition=models.Q(pk=1), name="instance_settings_single_row")]
+
+    def __str__(self) -> str:
+        return "Instance settings"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Keep the row the only one, and tell every process that it has changed."""
+        self.pk = 1
+        super().save(*args, **kwargs)
+        InstanceSettings.touch()
+
+    @classmethod
+    def touch(cls) -> None:
+        """Make every process read the settings, and what is remembered with them, again."""
+        cls.objects.filter(pk=1).update(version=F("version") + 1)
+
+    @classmethod
+    def current(cls) -> "InstanceSettings":
+        """The row; the model's own defaults where it has never been written."""
+        return cls.objects.filter(pk=1).first() or cls(pk=1, version=0)

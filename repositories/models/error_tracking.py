@@ -1,0 +1,21 @@
+"""Keys with which programs report errors of a project."""
+
+from typing import ClassVar
+
+from django.db import models
+
+from repositories.models.project import Project
+
+
+class ErrorTrackingKey(models.Model):
+    """A public key of a project's error tracking; public, so it is kept as it is."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="error_tracking_keys")
+    public_key = models.CharField(max_length=255)
+    active = models.BooleanField(default=True)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["project", "public_key"], name="error_tracking_key_unique")]
+
+    def __str__(self) -> str:
+        return self.public_key

@@ -1,0 +1,100 @@
+"""Where projects live: users' own namespaces and groups, nested at will, in one table with one id space."""
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+
+class Visibility(models.TextChoices):
+    """Who may see something without being a member (contract: allowed 9)."""
+
+    PRIVATE = "private", "Private"
+    INTERNAL = "internal", "Internal"
+    PUBLIC = "public", "Public"
+
+
+class NamespaceKind(models.TextChoices):
+    """Whose namespace it is."""
+
+    USER = "user", "User's own"
+    GROUP = "group", "Group"
+
+
+class GitProtocolChoice(models.TextChoices):
+    """Which protocols a top-level group leaves open."""
+
+    ALL = "all", "All"
+    SSH = "ssh", "SSH"
+    HTTP = "http", "HTTP"
+
+
+class ProjectCreationLevel(models.TextChoices):
+    """The least role that may create projects in a group."""
+
+    NO_ONE = "no_one", "No one"
+    MAINTAINER = "maintainer", "Maintainers"
+    DEVELOPER = "developer", "Developers and maintainers"
+
+
+class Namespace(models.Model):
+    """A group or a user's own namespace. Its full path is its route's; `root` is the top-level ancestor, itself when it is one."""
+
+    kind = models.CharField(max_length=8, choices=NamespaceKind)
+    name = models.CharField(max_length=255)
+    path = models.CharField(max_length=255)
+    owner = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True, related_name="namespace")
+    parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="children")
+    root = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="descendants", editable=False)
+    visibility = models.CharField(max_length=8, choices=Visibility, default=Visibility.PRIVATE)
+    archived = models.BooleanField(default=False)
+    project_creation_level = models.CharField(max_length=16, choices=ProjectCreationLevel, default=ProjectCreationLevel.MAINTAINER)
+    default_branch_push = models.CharField(max_length=16, null=True, blank=True)  # noqa: DJ001  null means the instance's
+    default_branch_merge = models.CharField(max_length=16, null=True, blank=True)  # noqa: DJ001  null means the instance's
+    developer_can_initial_push = models.BooleanField(default=False)
+    enabled_git_access_protocol = models.CharField(max_length=4, choices=GitProtocolChoice, default=GitProtocolChoice.ALL)
+    ip_allowlist = models.JSONField(default=list, blank=True, help_text="CIDR ranges; of top-level groups.")
+    enforce_ssh_certificates = models.BooleanField(default=False)
+    disable_ssh_keys = models.BooleanField(default=False, help_text="For the group's enterprise users.")
+    verified_email_domains = models.JSONField(default=list, blank=True)
+    storage_limit = models.BigIntegerField(default=0, help_text="Bytes; 0 for none. Of top-level namespaces.")
+    over_storage_limit = models.BooleanField(default=False, editable=False)
+    saml_enabled = models.BooleanField(default=False)
+    saml_default_role = models.CharField(max_length=32, default="guest")
+    saml_allowed_email_domains = models.JSONField(default=list, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=models.Q(kind__in=NamespaceKind.values), name="namespace_kind_known"),
+            models.CheckConstraint(condition=models.Q(visibility__in=Visibility.values), name="namespace_visibility_known"),
+            models.CheckConstraint(
+                condition=models.Q(kind=NamespaceKind.USER, owner__isnull=False, parent__isnull=True)
+                | models.Q(kind=NamespaceKind.GROUP, owner__isnull=True),
+                name="namespace_user_has_owner_group_has_none",
+            ),
+            models.CheckConstraint(condition=~models.Q(parent=models.F("id")), name="namespace_not_its_own_parent"),
+        ]
+
+    def __str__(self) -> str:
+        return self.path
+
+    @property
+    def is_group(self) -> bool:
+        return self.kind == NamespaceKind.GROUP
+
+
+class NamespaceLineage(models.Model):
+    """One row for a namespace and each of its ancestors, itself included: what nested groups inherit is one index look-up away."""
+
+    namespace = models.ForeignKey(Namespace, on_delete=models.CASCADE, related_name="lineage")
+    ancestor = models.ForeignKey(Namespace, on_delete=models.CASCADE, related_name="lineage_below")
+    depth = models.PositiveSmallIntegerField(help_text="0 for itself, 1 for the parent.")
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["namespace", "ancestor"], name="namespace_lineage_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.namespace_id} below {self.ancestor_id}"

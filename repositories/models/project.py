@@ -1,0 +1,57 @@
+"""Projects, each with a repository and a wiki."""
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from repositories.models.namespace import Namespace, Visibility
+from repositories.models.storage import Storage
+
+
+class FeatureLevel(models.TextChoices):
+    """To whom a part of a project is open, among those who see the project (contract: allowed 9)."""
+
+    DISABLED = "disabled", "Disabled"
+    PRIVATE = "private", "Members only"
+    ENABLED = "enabled", "Everyone with access"
+
+
+class Project(models.Model):
+    """A project and the state of its repositories. An empty `relative_path` stands for hashed storage."""
+
+    namespace = models.ForeignKey(Namespace, on_delete=models.PROTECT, related_name="projects")
+    name = models.CharField(max_length=255)
+    path = models.CharField(max_length=255)
+    description = models.TextField(default="", blank=True)
+    visibility = models.CharField(max_length=8, choices=Visibility, default=Visibility.PRIVATE)
+    archived = models.BooleanField(default=False)
+    creator = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="created_projects")
+    storage = models.ForeignKey(Storage, on_delete=models.PROTECT, related_name="projects")
+    relative_path = models.CharField(max_length=1024, null=True, blank=True)  # noqa: DJ001  null means hashed storage
+    repository_exists = models.BooleanField(default=True)
+    wiki_exists = models.BooleanField(default=True)
+    empty = models.BooleanField(default=False, help_text="No branch has been pushed yet.")
+    read_only = models.BooleanField(default=False, help_text="The repository is being moved or repaired.")
+    default_branch = models.CharField(max_length=255, default="main")
+    repository_access_level = models.CharField(max_length=8, choices=FeatureLevel, default=FeatureLevel.ENABLED)
+    wiki_access_level = models.CharField(max_length=8, choices=FeatureLevel, default=FeatureLevel.ENABLED)
+    lfs_enabled = models.BooleanField(default=True)
+    merge_requests_enabled = models.BooleanField(default=True)
+    printing_merge_request_link_enabled = models.BooleanField(default=True)
+    storage_size = models.BigIntegerField(default=0, help_text="Bytes.")
+    last_activity_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=models.Q(visibility__in=Visibility.values), name="project_visibility_known"),
+            models.CheckConstraint(condition=models.Q(repository_access_level__in=FeatureLevel.values), name="project_repository_level_known"),
+            models.CheckConstraint(condition=models.Q(wiki_access_level__in=FeatureLevel.values), name="project_wiki_level_known"),
+            models.CheckConstraint(condition=models.Q(storage_size__gte=0), name="project_storage_size_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,85 @@
+"""Protected branches and tags, and who may push, merge or create under each rule."""
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+
+from accounts.models import SSHKey
+from repositories.models.namespace import Namespace
+from repositories.models.project import Project
+
+
+class GrantKind(models.TextChoices):
+    """What a grant is for."""
+
+    PUSH = "push", "Push"
+    MERGE = "merge", "Merge"
+    CREATE = "create", "Create"
+
+
+class ProtectedBranch(models.Model):
+    """A branch name, in which `*` stands for anything, that only some may change; of a project or of a top-level group."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, null=True, blank=True, related_name="protected_branches")
+    namespace = models.ForeignKey(Namespace, on_delete=models.CASCADE, null=True, blank=True, related_name="protected_branches")
+    name = models.CharField(max_length=1024)
+    allow_force_push = models.BooleanField(default=False)
+
+    class Meta:
+        verbose_name_plural = "protected branches"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["project", "name"], name="protected_branch_of_project_unique"),
+            models.UniqueConstraint(fields=["namespace", "name"], name="protected_branch_of_namespace_unique"),
+            models.CheckConstraint(
+                condition=models.Q(namespace__isnull=False, project__isnull=True) | models.Q(namespace__isnull=True, project__isnull=False),
+                name="protected_branch_one_source",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ProtectedTag(models.Model):
+    """A tag name, in which `*` stands for anything, that only some may create and nobody may move."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="protected_tags")
+    name = models.CharField(max_length=1024)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["project", "name"], name="protected_tag_unique")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ProtectedRefGrant(models.Model):
+    """One level of a rule: a role (0 no one, 30 developers, 40 maintainers, 60 administrators), a user, a group or a deploy key."""
+
+    protected_branch = models.ForeignKey(ProtectedBranch, on_delete=models.CASCADE, null=True, blank=True, related_name="grants")
+    protected_tag = models.ForeignKey(ProtectedTag, on_delete=models.CASCADE, null=True, blank=True, related_name="grants")
+    kind = models.CharField(max_length=8, choices=GrantKind)
+    access_level = models.PositiveSmallIntegerField(null=True, blank=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True, related_name="protected_ref_grants")
+    group = models.ForeignKey(Namespace, on_delete=models.CASCADE, null=True, blank=True, related_name="protected_ref_grants")
+    deploy_key = models.ForeignKey(SSHKey, on_delete=models.CASCADE, null=True, blank=True, related_name="protected_ref_grants")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(protected_branch__isnull=False, protected_tag__isnull=True, kind__in=["push", "merge"])
+                | models.Q(protected_branch__isnull=True, protected_tag__isnull=False, kind="create"),
+                name="protected_ref_grant_one_rule",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(access_level__in=[0, 30, 40, 60], user__isnull=True, group__isnull=True, deploy_key__isnull=True)
+                | models.Q(access_level__isnull=True, user__isnull=False, group__isnull=True, deploy_key__isnull=True)
+                | models.Q(access_level__isnull=True, user__isnull=True, group__isnull=False, deploy_key__isnull=True)
+                | models.Q(access_level__isnull=True, user__isnull=True, group__isnull=True, deploy_key__isnull=False),
+                name="protected_ref_grant_one_grantee",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} for {self.access_level if self.access_level is not None else (self.user_id or self.group_id or self.deploy_key_id)}"

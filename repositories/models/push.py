@@ -1,0 +1,50 @@
+"""What Git operations leave behind: pushes that happened, and a bounded table of those that were refused."""
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from repositories.models.project import Project
+
+
+class PushEvent(models.Model):
+    """One push, once: `dedup_key` is null where the caller sent no request id."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, null=True, related_name="push_events")
+    gl_repository = models.CharField(max_length=255)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="push_events")
+    key_id = models.BigIntegerField(null=True)
+    identifier = models.CharField(max_length=255, default="")
+    changes = models.JSONField(default=list)
+    push_options = models.JSONField(default=dict)
+    gitaly_context = models.JSONField(default=dict)
+    correlation_id = models.CharField(max_length=255, default="")
+    dedup_key = models.CharField(max_length=64, null=True, unique=True)  # noqa: DJ001  null means that every call is a new push
+    response = models.JSONField(default=dict)
+    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["project", "-id"])]
+
+    def __str__(self) -> str:
+        return f"push to {self.gl_repository}"
+
+
+class Refusal(models.Model):
+    """A recent refusal of a known actor; trimmed by clean-up."""
+
+    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+    user_id = models.BigIntegerField(null=True)
+    username = models.CharField(max_length=255, default="")
+    key_id = models.BigIntegerField(null=True)
+    project_id = models.BigIntegerField(null=True)
+    project_path = models.CharField(max_length=1024, default="")
+    action = models.CharField(max_length=32)
+    protocol = models.CharField(max_length=16, default="")
+    reason = models.CharField(max_length=64, db_index=True)
+    correlation_id = models.CharField(max_length=255, default="")
+
+    def __str__(self) -> str:
+        return f"{self.username}: {self.reason}"

@@ -1,0 +1,174 @@
+"""The settings of every installation; what differs between two of them comes from the environment (settings/environment.py)."""
+
+from urllib.parse import urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from settings.environment import BASE_DIR, Environment, secret_in
+
+env = Environment()
+
+VAR_DIR = env.path("VAR_DIR") or BASE_DIR / "var"
+VAR_DIR.mkdir(parents=True, exist_ok=True)
+
+# --- addresses -------------------------------------------------------------------------------------------------------
+
+EXTERNAL_URL = env.text("EXTERNAL_URL").rstrip("/")
+SSH_URL = env.text("SSH_URL").rstrip("/")
+EXTERNAL_HOST = urlsplit(EXTERNAL_URL).hostname
+if not EXTERNAL_HOST:
+    raise ImproperlyConfigured("EXTERNAL_URL must be an address such as https://git.example.com.")
+ALLOWED_HOSTS = [*env.items("ALLOWED_HOSTS"), EXTERNAL_HOST]
+
+# --- secrets ---------------------------------------------------------------------------------------------------------
+
+DEBUG = env.flag("DEBUG")
+REQUIRE_SECRETS = env.flag("REQUIRE_SECRETS")
+SECRET_KEY = env.text("SECRET_KEY") or secret_in(VAR_DIR / "secret_key", required=REQUIRE_SECRETS)
+SECRET_KEY_FALLBACKS = env.items("SECRET_KEY_FALLBACKS")
+GITLAB_SHELL_SECRET_FILE = env.path("GITLAB_SHELL_SECRET_FILE")
+GITLAB_SHELL_PREVIOUS_SECRET_FILE = env.path("GITLAB_SHELL_PREVIOUS_SECRET_FILE")
+GITLAB_KAS_SECRET_FILE = env.path("GITLAB_KAS_SECRET_FILE")
+GITLAB_KAS_PREVIOUS_SECRET_FILE = env.path("GITLAB_KAS_PREVIOUS_SECRET_FILE")
+
+# --- what it is made of ----------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "settings.apps.AdminSiteConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "kubernetes_agent",
+    "scim",
+    "storage_limits",
+    "repositories",
+    "accounts",
+    "internal_api",
+]
+ROOT_URLCONF = "settings.urls"
+WSGI_APPLICATION = "settings.wsgi.application"
+AUTH_USER_MODEL = "accounts.User"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+APPEND_SLASH = False  # any redirect is an error to GitLab Shell, Gitaly and kas
+
+MIDDLEWARE = [
+    "internal_api.middleware.RequestMiddleware",
+    "internal_api.middleware.AdminSiteMiddleware",
+]
+ADMIN_SITE_MIDDLEWARE = [
+    # Sessions, sign-in and forgery protection cost a fifth of an internal request, which needs none of them.
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+]
+SILENCED_SYSTEM_CHECKS = [
+    "admin.E408",  # AuthenticationMiddleware, MessageMiddleware and SessionMiddleware are there, inside AdminSiteMiddleware
+    "admin.E409",
+    "admin.E410",
+    "security.W001",  # SecurityMiddleware and CsrfViewMiddleware likewise
+    "security.W003",
+    "security.W008",  # no redirect to HTTPS: a redirect is an error to every internal client
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": ["internal_api.permissions.DenyAll"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": [],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "internal_api.views.base.AlwaysJSON",
+    "EXCEPTION_HANDLER": "internal_api.exception_handler.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+}
+
+# --- state -----------------------------------------------------------------------------------------------------------
+
+_database = environ.Env.db_url_config(env.text("DATABASE_URL"))
+if _database["ENGINE"] == "django.db.backends.postgresql":
+    _database["OPTIONS"] = {
+        **_database.get("OPTIONS", {}),
+        # Planning the statement behind /allowed costs more than running it: it is prepared once per connection.
+        "server_side_binding": True,
+        "prepare_threshold": 1,
+        # The whole budget of one decision is 50 seconds.
+        "options": "-c statement_timeout=50000 -c lock_timeout=20000",
+    }
+    if pool_size := env.number("DATABASE_POOL_SIZE"):
+        _database["OPTIONS"]["pool"] = {"min_size": 1, "max_size": pool_size, "timeout": 10}
+    else:
+        _database["CONN_MAX_AGE"] = None
+elif _database["ENGINE"] == "django.db.backends.sqlite3":
+    _name = _database["NAME"]
+    _database["NAME"] = _name if _name == ":memory:" else str(BASE_DIR / _name)
+    _database["CONN_MAX_AGE"] = None
+    _database["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",  # a writer waits for its turn instead of failing half way
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+DATABASES = {"default": _database}
+REDIS_URL = env.text("REDIS_URL")
+
+USE_TZ = True
+TIME_ZONE = "UTC"
+USE_I18N = False
+STATIC_URL = "/admin/static/"
+STATIC_ROOT = VAR_DIR / "static"
+WHITENOISE_USE_FINDERS = True
+DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024 * 1024  # a push of 20,000 refs is 2 MB of changes
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 100_000
+
+SESSION_COOKIE_SAMESITE = "Strict"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = EXTERNAL_URL.startswith("https://")
+CSRF_TRUSTED_ORIGINS = [EXTERNAL_URL]
+X_FRAME_OPTIONS = "SAMEORIGIN"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher", "django.contrib.auth.hashers.ScryptPasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+# --- what the service says and keeps ---------------------------------------------------------------------------------
+
+GITLAB_VERSION = env.text("GITLAB_VERSION")
+GITLAB_REVISION = env.text("GITLAB_REVISION")
+LFS_TOKEN_TTL = env.number("LFS_TOKEN_TTL")
+TRUSTED_ADDRESSES = env.items("TRUSTED_ADDRESSES")
+MONITORING_ALLOWLIST = env.items("MONITORING_ALLOWLIST")
+
+LOG_LEVEL = env.text("LOG_LEVEL").upper()
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "json": {"()": "internal_api.logs.JSONFormatter"},
+        "text": {"()": "internal_api.logs.LineFormatter"},
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": env.text("LOG_FORMAT")}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {
+        "django.request": {"level": "ERROR"},  # our own line per request says it all
+    },
+}

@@ -1,0 +1,120 @@
+"""The one place where the environment is read: every setting an operator can change, its default and its meaning."""
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One setting: how it is called, what kind of value it takes, and what it does. The README's table is compared with these."""
+
+    name: str
+    kind: type
+    default: object
+    meaning: str
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option("DATABASE_URL", str, "sqlite:///var/db.sqlite3", "Where state is kept; PostgreSQL in production"),
+    Option("DATABASE_POOL_SIZE", int, 0, "Connections of psycopg's pool per process; 0 keeps one connection per thread"),
+    Option("REDIS_URL", str, "", "Where volatile shared state is kept; empty keeps it in the database"),
+    Option("EXTERNAL_URL", str, "http://localhost:3001", "The address people's browsers and Git clients use"),
+    Option("SSH_URL", str, "ssh://git@localhost", "The SSH address Git clients use: user, host and port"),
+    Option("ALLOWED_HOSTS", list, ["localhost", "127.0.0.1", "[::1]", "unix"], "Host headers that are answered, beside EXTERNAL_URL's"),
+    Option("SECRET_KEY", str, "", "Signs sessions and encrypts what is stored encrypted; made under VAR_DIR when empty"),
+    Option("SECRET_KEY_FALLBACKS", list, [], "Earlier values of SECRET_KEY that still decrypt"),
+    Option("GITLAB_SHELL_SECRET_FILE", str, ".gitlab_shell_secret", "File with the secret shared with GitLab Shell and Gitaly"),
+    Option("GITLAB_SHELL_PREVIOUS_SECRET_FILE", str, "", "File with a second secret that is accepted during a rotation"),
+    Option("GITLAB_KAS_SECRET_FILE", str, ".gitlab_kas_secret", "File with the secret shared with kas (base64 of 32 bytes)"),
+    Option("GITLAB_KAS_PREVIOUS_SECRET_FILE", str, "", "File with a second kas secret that is accepted during a rotation"),
+    Option("REQUIRE_SECRETS", bool, False, "Refuse to start when a secret is missing, instead of making one"),
+    Option("VAR_DIR", str, "var", "Directory of generated secrets, the SQLite database and collected static files"),
+    Option("GITLAB_VERSION", str, "18.9.0", "Version told by /check"),
+    Option("GITLAB_REVISION", str, "0000000000", "Revision told by /check"),
+    Option("LFS_TOKEN_TTL", int, 1800, "Life of an LFS token in seconds"),
+    Option("TRUSTED_ADDRESSES", list, ["127.0.0.0/8", "::1/128"], "Callers that stand for many people: no rate limit by address"),
+    Option("MONITORING_ALLOWLIST", list, ["127.0.0.0/8", "::1/128"], "Addresses that may read /metrics"),
+    Option("LOG_LEVEL", str, "INFO", "Least severe log line that is written"),
+    Option("LOG_FORMAT", str, "json", "json for one object a line, text for people at a terminal"),
+    Option("DEBUG", bool, False, "Django's debug pages; never in production"),
+)
+
+SECRETS = frozenset({"SECRET_KEY", "DATABASE_URL", "REDIS_URL"})
+"""Settings that may also come as a file, named by the setting's name and _FILE."""
+
+
+class Environment:
+    """Typed reading of the options above; an unknown name is a mistake of ours and raises KeyError."""
+
+    def __init__(self) -> None:
+        self._options = {option.name: option for option in OPTIONS}
+        self._env = environ.FileAwareEnv()
+
+    def _read(self, name: str, kind: type) -> object:
+        option = self._options[name]
+        if option.kind is not kind:
+            raise TypeError(f"{name} is a {option.kind.__name__}")
+        reader = {str: self._env.str, int: self._env.int, bool: self._bool, list: self._env.list}[kind]
+        return reader(name, default=option.default)
+
+    def _bool(self, name: str, default: object) -> bool:
+        text = str(self._env.str(name, default=str(default))).strip().lower()
+        if text not in {"true", "false"}:
+            raise ImproperlyConfigured(f"{name} must be true or false.")
+        return text == "true"
+
+    def text(self, name: str) -> str:
+        return str(self._read(name, str))
+
+    def number(self, name: str) -> int:
+        value = self._read(name, int)
+        assert isinstance(value, int)
+        return value
+
+    def flag(self, name: str) -> bool:
+        return bool(self._read(name, bool))
+
+    def items(self, name: str) -> list[str]:
+        values = self._read(name, list)
+        assert isinstance(values, list)
+        return [str(value).strip() for value in values if str(value).strip()]
+
+    def path(self, name: str) -> Path | None:
+        """An absolute path; a relative one is taken from the project's directory. None when the option is empty."""
+        text = self.text(name)
+        return BASE_DIR / text if text else None
+
+
+def secret_in(path: Path, *, required: bool, length: int = 48) -> str:
+    """The secret kept in a file, made with mode 0600 when the file is missing and secrets are not required to exist."""
+    if path.exists():
+        secret = path.read_text().strip()
+        if not secret:
+            raise ImproperlyConfigured(f"{path} holds an empty secret.")
+        return secret
+    if required:
+        raise ImproperlyConfigured(f"{path} is missing and REQUIRE_SECRETS is true.")
+    return write_secret(path, secrets.token_urlsafe(length))
+
+
+def write_secret(path: Path, secret: str) -> str:
+    """Keep a new secret for this user's eyes only. When another process was first, its secret wins."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secret + "\n")
+    try:
+        os.link(draft, path)  # appears whole or not at all, and never replaces a secret that is in use
+    except FileExistsError:
+        return path.read_text().strip()
+    finally:
+        draft.unlink()
+    return secret
