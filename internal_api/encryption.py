@@ -41,7 +41,7 @@ def decrypt(stored: str) -> str:
         raise ValueError("A stored secret cannot be decrypted: SECRET_KEY has changed and is not among its fallbacks.") from error
 
 
-class EncryptedTextField(models.TextField[str, str]):
+class EncryptedTextField(models.TextField):  # type: ignore[type-arg]  # generic for mypy only, not at run time
     """A text that is encrypted on its way into the database and clear on the model. Cannot be searched."""
 
     def get_prep_value(self, value: Any) -> Any:

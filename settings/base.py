@@ -70,6 +70,7 @@ ADMIN_SITE_MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
 ]
 SILENCED_SYSTEM_CHECKS = [
+    "auth.E003",  # usernames are unique, in any letter case: by a constraint on lower(username)
     "admin.E408",  # AuthenticationMiddleware, MessageMiddleware and SessionMiddleware are there, inside AdminSiteMiddleware
     "admin.E409",
     "admin.E410",
@@ -98,7 +99,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["internal_api.permissions.DenyAll"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": [],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "internal_api.views.base.AlwaysJSON",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "internal_api.negotiation.AlwaysJSON",
     "EXCEPTION_HANDLER": "internal_api.exception_handler.exception_handler",
     "UNAUTHENTICATED_USER": None,
 }

@@ -1,12 +1,13 @@
 """The one place where the environment is read: every setting an operator can change, its default and its meaning."""
 
-import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+
+from internal_api.secret_files import write_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -102,19 +103,3 @@ def secret_in(path: Path, *, required: bool, length: int = 48) -> str:
     if required:
         raise ImproperlyConfigured(f"{path} is missing and REQUIRE_SECRETS is true.")
     return write_secret(path, secrets.token_urlsafe(length))
-
-
-def write_secret(path: Path, secret: str) -> str:
-    """Keep a new secret for this user's eyes only. When another process was first, its secret wins."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secret + "\n")
-    try:
-        os.link(draft, path)  # appears whole or not at all, and never replaces a secret that is in use
-    except FileExistsError:
-        return path.read_text().strip()
-    finally:
-        draft.unlink()
-    return secret

@@ -1,5 +1,14 @@
 """Every address the service answers, app by app."""
 
-from django.urls import path
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list = []
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("api/v4/internal/", include("internal_api.urls")),
+    path("admin/", admin.site.urls),
+]
+
+handler400 = "internal_api.exception_handler.bad_request"
+handler403 = "internal_api.exception_handler.permission_denied"
+handler404 = "internal_api.exception_handler.unknown_address"
+handler500 = "internal_api.exception_handler.server_error"

@@ -1,0 +1,82 @@
+"""How callers that are programs of the installation prove who they are."""
+
+import base64
+import logging
+import secrets
+from functools import lru_cache
+from pathlib import Path
+from typing import ClassVar
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+
+from internal_api.errors import UnauthorizedError
+from internal_api.secret_files import write_secret
+from internal_api.service_tokens import KAS, SHELL, InvalidServiceTokenError, Service, ServiceCaller, UnusableSecretError, read_secrets
+
+logger = logging.getLogger(__name__)
+
+
+def _ensure_secret(path: Path, service: Service) -> None:
+    if path.exists():
+        return
+    if settings.REQUIRE_SECRETS:
+        raise ImproperlyConfigured(f"{path} is missing and REQUIRE_SECRETS is true.")
+    random = secrets.token_bytes(32)
+    write_secret(path, base64.b64encode(random).decode() if service.encoded_secret else random.hex())
+
+
+@lru_cache(maxsize=8)
+def _secrets_of(service: Service, current: Path, previous: Path | None) -> tuple[bytes, ...]:
+    _ensure_secret(current, service)
+    try:
+        return read_secrets(service, (current, previous))
+    except (OSError, UnusableSecretError) as error:
+        raise ImproperlyConfigured(str(error)) from error
+
+
+def service_secrets(service: Service) -> tuple[bytes, ...]:
+    """The live secrets of a service, the current one first; read once, so a rotation needs a reload (kill -HUP).
+
+    A missing file is made, unless REQUIRE_SECRETS is true (contract: decisions 8). Raises ImproperlyConfigured.
+    """
+    if service is KAS:
+        return _secrets_of(service, settings.GITLAB_KAS_SECRET_FILE, settings.GITLAB_KAS_PREVIOUS_SECRET_FILE)
+    return _secrets_of(service, settings.GITLAB_SHELL_SECRET_FILE, settings.GITLAB_SHELL_PREVIOUS_SECRET_FILE)
+
+
+class ServiceJWTAuthentication(BaseAuthentication):
+    """A signed token in a header of its own. Without a good one nothing else of the request is looked at."""
+
+    header: ClassVar[str]
+    service: ClassVar[Service]
+    refusal: ClassVar[str] = UnauthorizedError.message
+
+    def authenticate(self, request: Request) -> tuple[None, ServiceCaller]:
+        token = request.META.get(self.header, "")
+        try:
+            return None, self.service.verify(token, service_secrets(self.service))
+        except InvalidServiceTokenError as error:
+            logger.info("A token of %s was refused: %s", self.service.issuer, error)
+            raise UnauthorizedError(self.refusal) from None
+
+    def authenticate_header(self, request: Request) -> str:
+        """Tells DRF that a refusal here is a 401; without it DRF would say 403."""
+        return self.service.issuer
+
+
+class ShellAuthentication(ServiceJWTAuthentication):
+    """GitLab Shell and Gitaly (contract: allowed 1.2)."""
+
+    header = "HTTP_GITLAB_SHELL_API_REQUEST"
+    service = SHELL
+
+
+class KasAuthentication(ServiceJWTAuthentication):
+    """The Kubernetes agent server (contract: kubernetes-agent 1.1)."""
+
+    header = "HTTP_GITLAB_KAS_API_REQUEST"
+    service = KAS
+    refusal = "KAS JWT authentication invalid"

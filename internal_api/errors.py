@@ -1,0 +1,117 @@
+"""What can go wrong in the domain, as classes with a status and a sentence.
+
+DomainError
+├── BadRequestError              400
+├── UnauthorizedError            401
+├── ForbiddenError               403
+├── NotFoundError                404
+├── MethodNotAllowedError        405
+├── ConflictError                409
+├── PayloadTooLargeError         413
+├── UnsupportedMediaTypeError    415
+├── UnprocessableError           422
+├── TooManyRequestsError         429
+└── UnavailableError             503
+
+A refusal of Git access is not among them: it is a verdict of the policy, and a verdict is answered, not raised.
+"""
+
+from http import HTTPStatus
+from typing import ClassVar
+
+
+class DomainError(Exception):
+    """Something a caller is told with a status and one sentence; raised anywhere, rendered by the exception handler only."""
+
+    status: ClassVar[HTTPStatus] = HTTPStatus.BAD_REQUEST
+    message: str = "400 Bad request"
+
+    def __init__(self, message: str | None = None, *, headers: dict[str, str] | None = None) -> None:
+        if message is not None:
+            self.message = message
+        self.headers = headers or {}
+        super().__init__(self.message)
+
+
+class BadRequestError(DomainError):
+    """The request cannot be understood."""
+
+    @classmethod
+    def because(cls, reason: str) -> "BadRequestError":
+        """The shape most of the shell endpoints use (contract: shell-endpoints 1.5)."""
+        return cls(f"400 Bad request - {reason}")
+
+
+class UnauthorizedError(DomainError):
+    """The caller has not proved who it is."""
+
+    status = HTTPStatus.UNAUTHORIZED
+    message = "401 Unauthorized"
+
+
+class ForbiddenError(DomainError):
+    """The caller is known and may not."""
+
+    status = HTTPStatus.FORBIDDEN
+    message = "403 Forbidden"
+
+
+class NotFoundError(DomainError):
+    """There is no such thing, or not for this caller."""
+
+    status = HTTPStatus.NOT_FOUND
+    message = "404 Not Found"
+
+    @classmethod
+    def of(cls, resource: str) -> "NotFoundError":
+        """The shape that names the kind of thing, such as `404 Key Not Found`."""
+        return cls(f"404 {resource} Not Found")
+
+
+class MethodNotAllowedError(DomainError):
+    """The route exists, the method does not."""
+
+    status = HTTPStatus.METHOD_NOT_ALLOWED
+    message = "405 Method Not Allowed"
+
+
+class ConflictError(DomainError):
+    """Somebody else was first."""
+
+    status = HTTPStatus.CONFLICT
+    message = "409 Conflict"
+
+
+class PayloadTooLargeError(DomainError):
+    """The body is larger than is read."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    message = "413 Request Entity Too Large"
+
+
+class UnsupportedMediaTypeError(DomainError):
+    """The body is neither JSON nor a form."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    message = "415 Unsupported Media Type"
+
+
+class UnprocessableError(DomainError):
+    """The request is understood and cannot be carried out."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    message = "422 Unprocessable Entity"
+
+
+class TooManyRequestsError(DomainError):
+    """The caller has to wait."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    message = "This endpoint has been requested too many times. Try again later."
+
+
+class UnavailableError(DomainError):
+    """Something the answer depends on is away; the caller may try again."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    message = "503 Service Unavailable"

@@ -1,0 +1,51 @@
+"""One line per request, as JSON for machines or as text for a terminal; what the views add to it, and the correlation id."""
+
+import json
+import logging
+from contextvars import ContextVar
+from datetime import UTC, datetime
+
+from django.http import HttpRequest
+
+correlation_id: ContextVar[str] = ContextVar("correlation_id", default="")
+_FIELDS = "internal_api.log_fields"
+
+
+def note(request: HttpRequest, **fields: object) -> None:
+    """Add fields, such as the actor and the verdict, to this request's log line. Never a token, never a key."""
+    request.META.setdefault(_FIELDS, {}).update(fields)
+
+
+def noted(request: HttpRequest) -> dict[str, object]:
+    """What the views have added so far."""
+    fields: dict[str, object] = request.META.get(_FIELDS, {})
+    return fields
+
+
+class JSONFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if identifier := correlation_id.get():
+            line["correlation_id"] = identifier
+        line.update(getattr(record, "fields", {}))
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+class LineFormatter(logging.Formatter):
+    """One readable line, for people; control characters of strangers do not reach the terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        time = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
+        fields = " ".join(f"{name}={value}" for name, value in getattr(record, "fields", {}).items() if value not in ("", None))
+        line = f"{time} {record.levelname:7} {record.getMessage()} {fields}".rstrip()
+        shown = "".join(character if character.isprintable() else repr(character)[1:-1] for character in line)
+        return f"{shown}\n{self.formatException(record.exc_info)}" if record.exc_info else shown

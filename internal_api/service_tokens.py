@@ -1,0 +1,101 @@
+"""The tokens with which GitLab Shell, Gitaly and kas prove that they share a secret with this service.
+
+Pure but for reading the secret files. Contract: allowed 1.2, shell-endpoints 1.1, kubernetes-agent 1.1, decisions 6 to 8.
+"""
+
+import base64
+import binascii
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jwt
+from jwt.warnings import InsecureKeyLengthWarning
+
+# The contract accepts short shell secrets; `manage.py doctor` is where an operator is told to lengthen one.
+warnings.filterwarnings("ignore", category=InsecureKeyLengthWarning)
+
+_OPTIONS: dict[str, Any] = {"verify_iat": False, "verify_sub": False, "verify_jti": False}
+
+
+class InvalidServiceTokenError(Exception):
+    """The token does not prove anything. The reason is for the log, never for the caller."""
+
+
+class UnusableSecretError(Exception):
+    """A secret file does not hold a secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceCaller:
+    """A program that has proved that it shares the service's secret."""
+
+    issuer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What one kind of caller's tokens look like. `leeway` is in seconds; `audience` is None where any is accepted."""
+
+    issuer: str
+    leeway: int
+    audience: str | None = None
+    encoded_secret: bool = False
+
+    def secret_from(self, text: str) -> bytes:
+        """The key that a secret file's text stands for. Raises UnusableSecretError for an empty or malformed one."""
+        trimmed = text.strip()
+        if not trimmed:
+            raise UnusableSecretError(f"The secret of {self.issuer} is empty.")
+        return self._decoded(trimmed) if self.encoded_secret else trimmed.encode()
+
+    def _decoded(self, text: str) -> bytes:
+        try:
+            secret = base64.b64decode(text, validate=True)
+        except binascii.Error as error:
+            raise UnusableSecretError(f"The secret of {self.issuer} is not base64.") from error
+        if len(secret) != 32:  # noqa: PLR2004  kas refuses any other length too
+            raise UnusableSecretError(f"The secret of {self.issuer} must be the base64 of 32 bytes.")
+        return secret
+
+    def verify(self, token: str, secrets: Sequence[bytes]) -> ServiceCaller:
+        """Who made the token. Raises InvalidServiceTokenError unless one of the live secrets signed it and its claims hold."""
+        reason = "no secret is configured"
+        for secret in secrets:
+            try:
+                self._check(token, secret)
+            except (jwt.PyJWTError, ValueError, TypeError, RecursionError, OverflowError) as error:
+                reason = str(error) or type(error).__name__
+            else:
+                return ServiceCaller(self.issuer)
+        raise InvalidServiceTokenError(reason)
+
+    def _check(self, token: str, secret: bytes) -> None:
+        options = _OPTIONS if self.audience else {**_OPTIONS, "verify_aud": False}
+        claims = jwt.decode(
+            token, secret, algorithms=["HS256"], issuer=self.issuer, audience=self.audience, leeway=self.leeway, options=options
+        )
+        if self.audience and "aud" not in claims:
+            raise jwt.MissingRequiredClaimError("aud")
+        if not isinstance(claims.get("iat", 0), int | float):
+            raise jwt.InvalidIssuedAtError("iat is not a number")
+
+    def issue(self, secret: bytes, lifetime: int = 60) -> str:
+        """A token as the real clients make them; for curl, tests and health checks."""
+        now = int(time.time())
+        claims: dict[str, object] = {"iss": self.issuer, "iat": now, "exp": now + lifetime}
+        if self.audience:
+            claims |= {"aud": [self.audience], "nbf": now - 5}
+        return jwt.encode(claims, secret, algorithm="HS256")
+
+
+SHELL = Service(issuer="gitlab-shell", leeway=60)
+KAS = Service(issuer="gitlab-kas", leeway=0, audience="gitlab", encoded_secret=True)
+
+
+def read_secrets(service: Service, files: Sequence[Path | None]) -> tuple[bytes, ...]:
+    """The live secrets: the current one and, during a rotation, the previous. Raises UnusableSecretError."""
+    return tuple(service.secret_from(path.read_text()) for path in files if path is not None)

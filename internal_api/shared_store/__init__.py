@@ -1,0 +1,29 @@
+"""Volatile values that all processes share: reference counters, rate limits, OTP sessions, one-shot messages.
+
+In Redis when REDIS_URL is set, else in the database. Losing it costs nothing that lasts.
+"""
+
+from functools import lru_cache
+
+from django.conf import settings
+
+from internal_api.shared_store.base import SharedStore, SharedStoreError
+
+__all__ = ["SharedStore", "SharedStoreError", "shared_store"]
+
+
+@lru_cache(maxsize=2)
+def _store(redis_url: str) -> SharedStore:
+    # Imported where it is chosen: redis costs memory and start-up time that most installations need not pay.
+    if redis_url:
+        from internal_api.shared_store.redis import RedisStore  # noqa: PLC0415  see above
+
+        return RedisStore(redis_url)
+    from internal_api.shared_store.database import DatabaseStore  # noqa: PLC0415  see above
+
+    return DatabaseStore()
+
+
+def shared_store() -> SharedStore:
+    """The store that is configured."""
+    return _store(settings.REDIS_URL)

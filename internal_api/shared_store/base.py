@@ -1,0 +1,41 @@
+"""What a shared store can do."""
+
+from typing import Protocol
+
+
+class SharedStoreError(Exception):
+    """The store cannot be reached. Callers say what they do without it."""
+
+
+class SharedStore(Protocol):
+    """Counters and texts that expire. Life is in seconds. Every method raises SharedStoreError when the store is away."""
+
+    def increase(self, key: str, life: int) -> int:
+        """Add one and renew the life; the new number. An expired counter starts at 0."""
+
+    def decrease(self, key: str) -> int:
+        """Take one away, but never below 0, without renewing the life; the new number."""
+
+    def count_in_window(self, key: str, life: int) -> int:
+        """Add one; the life is that of the first call and is not renewed. The new number."""
+
+    def number(self, key: str) -> int:
+        """The counter as it is; 0 when there is none."""
+
+    def put(self, key: str, text: str, life: int) -> None:
+        """Keep a text, in place of the former one."""
+
+    def put_once(self, key: str, text: str, life: int) -> bool:
+        """Keep a text unless there is one already; whether it was kept."""
+
+    def get(self, key: str) -> str | None:
+        """The text, or None when there is none or it has expired."""
+
+    def take(self, key: str) -> str | None:
+        """The text, which is gone afterwards; of two callers one gets it."""
+
+    def forget(self, key: str) -> None:
+        """Remove whatever is there."""
+
+    def is_healthy(self) -> bool:
+        """Whether the store answers; never raises."""

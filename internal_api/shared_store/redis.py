@@ -1,0 +1,72 @@
+"""The shared store in Redis."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import redis
+
+from internal_api.shared_store.base import SharedStoreError
+
+# Each script is one step for everybody else, which is what makes the counters exact.
+_INCREASE = "local n = redis.call('INCR', KEYS[1]) redis.call('EXPIRE', KEYS[1], ARGV[1]) return n"
+_DECREASE = (
+    "local n = tonumber(redis.call('GET', KEYS[1]) or '0') if n <= 1 then redis.call('DEL', KEYS[1]) return 0 end return redis.call('DECR', KEYS[1])"
+)
+_WINDOW = "local n = redis.call('INCR', KEYS[1]) if n == 1 then redis.call('EXPIRE', KEYS[1], ARGV[1]) end return n"
+
+
+@contextmanager
+def _reaching_redis() -> Iterator[None]:
+    try:
+        yield
+    except redis.RedisError as error:
+        raise SharedStoreError(str(error)) from error
+
+
+class RedisStore:
+    """One client per process; its connections are made after the fork, on first use."""
+
+    def __init__(self, url: str) -> None:
+        self._client = redis.Redis.from_url(url, decode_responses=True, socket_timeout=2, socket_connect_timeout=2)
+
+    def increase(self, key: str, life: int) -> int:
+        with _reaching_redis():
+            return int(self._client.eval(_INCREASE, 1, key, life))
+
+    def decrease(self, key: str) -> int:
+        with _reaching_redis():
+            return int(self._client.eval(_DECREASE, 1, key))
+
+    def count_in_window(self, key: str, life: int) -> int:
+        with _reaching_redis():
+            return int(self._client.eval(_WINDOW, 1, key, life))
+
+    def number(self, key: str) -> int:
+        with _reaching_redis():
+            return int(self._client.get(key) or 0)
+
+    def put(self, key: str, text: str, life: int) -> None:
+        with _reaching_redis():
+            self._client.set(key, text, ex=life)
+
+    def put_once(self, key: str, text: str, life: int) -> bool:
+        with _reaching_redis():
+            return bool(self._client.set(key, text, ex=life, nx=True))
+
+    def get(self, key: str) -> str | None:
+        with _reaching_redis():
+            return self._client.get(key)
+
+    def take(self, key: str) -> str | None:
+        with _reaching_redis():
+            return self._client.getdel(key)
+
+    def forget(self, key: str) -> None:
+        with _reaching_redis():
+            self._client.delete(key)
+
+    def is_healthy(self) -> bool:
+        try:
+            return bool(self._client.ping())
+        except redis.RedisError:
+            return False
