@@ -4,19 +4,26 @@ import json
 import logging
 from contextvars import ContextVar
 from datetime import UTC, datetime
-
-from django.http import HttpRequest
+from typing import Any, Protocol
 
 correlation_id: ContextVar[str] = ContextVar("correlation_id", default="")
 _FIELDS = "internal_api.log_fields"
 
 
-def note(request: HttpRequest, **fields: object) -> None:
+class HasMeta(Protocol):
+    """Django's request, or DRF's around it."""
+
+    @property
+    def META(self) -> dict[str, Any]:  # noqa: N802  Django's name
+        """The environment of the request."""
+
+
+def note(request: HasMeta, **fields: object) -> None:
     """Add fields, such as the actor and the verdict, to this request's log line. Never a token, never a key."""
     request.META.setdefault(_FIELDS, {}).update(fields)
 
 
-def noted(request: HttpRequest) -> dict[str, object]:
+def noted(request: HasMeta) -> dict[str, object]:
     """What the views have added so far."""
     fields: dict[str, object] = request.META.get(_FIELDS, {})
     return fields

@@ -66,7 +66,7 @@ class User(AbstractBaseUser):
     terms_accepted = models.BooleanField(default=False)
     projects_limit = models.PositiveIntegerField(default=100_000)
     password_expires_at = models.DateTimeField(null=True, blank=True)
-    kerberos_principal = models.CharField(max_length=255, null=True, blank=True, unique=True)  # noqa: DJ001  unique and often absent
+    kerberos_principal = models.CharField(max_length=255, null=True, blank=True, unique=True)
     ssh_keys_disabled = models.BooleanField(default=False, help_text="Kept by the enterprise group's setting.")
     otp_secret = EncryptedTextField(null=True, blank=True)
     otp_consumed_timestep = models.BigIntegerField(null=True, blank=True)
@@ -88,6 +88,7 @@ class User(AbstractBaseUser):
             models.CheckConstraint(condition=models.Q(state__in=UserState.values), name="user_state_known"),
             models.CheckConstraint(condition=models.Q(user_type__in=UserType.values), name="user_type_known"),
         ]
+        indexes: ClassVar = [models.Index(fields=["id"], condition=models.Q(user_type="ghost"), name="user_ghost")]
 
     def __str__(self) -> str:
         return self.username

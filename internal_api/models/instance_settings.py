@@ -7,6 +7,7 @@ from django.db.models import F
 
 
 def default_key_bits() -> dict[str, int]:
+    """The least length of a key by its type, where an administrator has said nothing."""
     return {"ssh-rsa": 2048}
 
 

@@ -9,9 +9,11 @@ from internal_api.shared_store.base import SharedStoreError
 
 # Each script is one step for everybody else, which is what makes the counters exact.
 _INCREASE = "local n = redis.call('INCR', KEYS[1]) redis.call('EXPIRE', KEYS[1], ARGV[1]) return n"
-_DECREASE = (
-    "local n = tonumber(redis.call('GET', KEYS[1]) or '0') if n <= 1 then redis.call('DEL', KEYS[1]) return 0 end return redis.call('DECR', KEYS[1])"
-)
+_DECREASE = """
+local n = tonumber(redis.call('GET', KEYS[1]) or '0')
+if n <= 1 then redis.call('DEL', KEYS[1]) return 0 end
+return redis.call('DECR', KEYS[1])
+"""
 _WINDOW = "local n = redis.call('INCR', KEYS[1]) if n == 1 then redis.call('EXPIRE', KEYS[1], ARGV[1]) end return n"
 
 

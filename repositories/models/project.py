@@ -48,7 +48,9 @@ class Project(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.CheckConstraint(condition=models.Q(visibility__in=Visibility.values), name="project_visibility_known"),
-            models.CheckConstraint(condition=models.Q(repository_access_level__in=FeatureLevel.values), name="project_repository_level_known"),
+            models.CheckConstraint(
+                condition=models.Q(repository_access_level__in=FeatureLevel.values), name="project_repository_level_known"
+            ),
             models.CheckConstraint(condition=models.Q(wiki_access_level__in=FeatureLevel.values), name="project_wiki_level_known"),
             models.CheckConstraint(condition=models.Q(storage_size__gte=0), name="project_storage_size_not_negative"),
         ]

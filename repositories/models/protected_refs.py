@@ -82,4 +82,4 @@ class ProtectedRefGrant(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} for {self.access_level if self.access_level is not None else (self.user_id or self.group_id or self.deploy_key_id)}"
+        return f"{self.kind} under rule {self.protected_branch_id or self.protected_tag_id}"

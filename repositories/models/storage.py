@@ -13,7 +13,8 @@ class Storage(models.Model):
 
     name = models.CharField(max_length=255, unique=True)
     gitaly_address = models.CharField(
-        max_length=1024, validators=[RegexValidator(GITALY_ADDRESS, "A Gitaly address starts with unix:, tcp://, tls://, dns: or dns+tls:.")]
+        max_length=1024,
+        validators=[RegexValidator(GITALY_ADDRESS, "A Gitaly address starts with unix:, tcp://, tls://, dns: or dns+tls:.")],
     )
     gitaly_token = EncryptedTextField(null=True, blank=True)
 

@@ -1,0 +1,1 @@
+"""Reads: users, keys and who is asking."""

@@ -1,0 +1,49 @@
+"""Making and revoking personal access tokens."""
+
+import secrets
+from collections.abc import Sequence
+from datetime import date
+
+from accounts.errors import InvalidTokenRequestError
+from accounts.models import PersonalAccessToken, User
+
+PREFIX = "glpat-"
+SCOPES = (
+    "api",
+    "create_runner",
+    "k8s_proxy",
+    "manage_runner",
+    "read_api",
+    "read_registry",
+    "read_repository",
+    "read_user",
+    "self_rotate",
+    "write_registry",
+    "write_repository",
+)
+"""The scopes there are, in the order in which messages list them (contract: shell-endpoints e28)."""
+
+
+def generate_token() -> str:
+    """A new token with 160 bits of chance."""
+    return PREFIX + secrets.token_urlsafe(20)
+
+
+def create_token(
+    *, user: User, name: str, scopes: Sequence[str], expires_at: date | None, token: str | None = None
+) -> tuple[PersonalAccessToken, str]:
+    """A token and its clear text, which is not kept. Raises InvalidTokenRequestError for an unknown scope or a taken token."""
+    unknown = next((scope for scope in scopes if scope not in SCOPES), None)
+    if unknown is not None:
+        raise InvalidTokenRequestError(f"There is no scope {unknown!r}.")
+    clear = token or generate_token()
+    digest = PersonalAccessToken.digest(clear)
+    if PersonalAccessToken.objects.filter(token_digest=digest).exists():
+        raise InvalidTokenRequestError("The token is in use already.")
+    row = PersonalAccessToken.objects.create(user=user, name=name, scopes=list(scopes), expires_at=expires_at, token_digest=digest)
+    return row, clear
+
+
+def revoke(token: PersonalAccessToken) -> bool:
+    """Make a token worthless at once; whether it was good for anything."""
+    return PersonalAccessToken.objects.filter(pk=token.pk, revoked=False).update(revoked=True) > 0

@@ -1,0 +1,89 @@
+"""Making users and changing their state."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from accounts.errors import InvalidAccountError
+from accounts.models import ExtraEmail, User, UserState, UserType
+from accounts.signals import user_created
+
+GHOST_USERNAME = "ghost"
+
+
+def first_sentence(error: ValidationError) -> str:
+    """The first of a model's complaints, with the field it is about."""
+    for field, complaints in error.message_dict.items():
+        return f"{field}: {complaints[0]}" if field != "__all__" else str(complaints[0])
+    return "It is not valid."
+
+
+def create_user(*, username: str, email: str, name: str = "", password: str | None = None, **fields: Any) -> User:
+    """A new user, with a personal namespace made in the same transaction. Raises InvalidAccountError."""
+    user = User(username=username, email=email, name=name or username, **fields)
+    user.set_password(password) if password else user.set_unusable_password()
+    try:
+        user.full_clean()
+        with transaction.atomic():
+            user.save(force_insert=True)
+            user_created.send(sender=User, user=user)
+    except ValidationError as error:
+        raise InvalidAccountError(f"User {username!r} is not accepted: {first_sentence(error)}") from error
+    except IntegrityError as error:
+        raise InvalidAccountError(f"User {username!r} is not accepted: the name, the address or the id is taken.") from error
+    return user
+
+
+def change_user(user: User, **fields: Any) -> bool:
+    """Set what differs; whether anything did. Raises InvalidAccountError."""
+    changed = {name: value for name, value in fields.items() if getattr(user, name) != value}
+    if not changed:
+        return False
+    for name, value in changed.items():
+        setattr(user, name, value)
+    try:
+        user.full_clean()
+        with transaction.atomic():
+            user.save(update_fields=[*changed, "updated_at"])
+    except ValidationError as error:
+        raise InvalidAccountError(f"User {user.username!r} cannot be changed: {first_sentence(error)}") from error
+    except IntegrityError as error:
+        raise InvalidAccountError(f"User {user.username!r} cannot be changed: the name or the address is taken.") from error
+    return True
+
+
+def set_extra_emails(user: User, emails: list[str]) -> bool:
+    """Make these the user's further addresses; whether anything changed. Raises InvalidAccountError when one is somebody else's."""
+    present = {extra.email for extra in user.extra_emails.all()}
+    if present == set(emails):
+        return False
+    try:
+        with transaction.atomic():
+            user.extra_emails.exclude(email__in=emails).delete()
+            for email in sorted(set(emails) - present):
+                extra = ExtraEmail(user=user, email=email)
+                extra.full_clean()
+                extra.save()
+    except (ValidationError, IntegrityError) as error:
+        raise InvalidAccountError(f"The addresses of {user.username!r} are not accepted: one is malformed or taken.") from error
+    return True
+
+
+def block(user: User) -> bool:
+    """Keep a user out of everything from now on; whether that is new."""
+    return change_user(user, state=UserState.BLOCKED)
+
+
+def unblock(user: User) -> bool:
+    """Let a user in again; whether that is new."""
+    return change_user(user, state=UserState.ACTIVE)
+
+
+def ghost_user() -> User:
+    """Who acts for what belongs to nobody; made when it is first needed (contract: decisions 10)."""
+    ghost = User.objects.filter(user_type=UserType.GHOST).first()
+    if ghost is None:
+        username = GHOST_USERNAME if not User.matching_username(GHOST_USERNAME).exists() else f"{GHOST_USERNAME}-{User.objects.count()}"
+        ghost = create_user(username=username, email=f"{username}@localhost.invalid", name="Ghost User", user_type=UserType.GHOST)
+    return ghost

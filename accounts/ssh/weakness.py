@@ -1,0 +1,38 @@
+"""Keys that should not be used: those the instance does not want, and those that anybody can break."""
+
+import warnings
+from collections.abc import Collection, Mapping
+
+from badkeys.checks import checksshpubkey
+from cryptography.utils import CryptographyDeprecationWarning
+
+from accounts.ssh.public_key import KEY_TYPES, PublicKey
+
+LEAST_RSA_BITS = 1024
+_CHECKS = ("fermat", "roca", "rsainvalid", "rsapoly", "sharedprimes", "smallfactors", "dsasparse", "pattern")
+
+
+def site_problem(key_type: str, bits: int, allowed_types: Collection[str], minimum_bits: Mapping[str, int]) -> str | None:
+    """What the instance's rules have against a key, as the end of a sentence that begins "Your SSH key"; None for nothing.
+
+    Asked when a key is entered and, since the rules may change, at every use of it (contract: allowed 2.4).
+    """
+    if allowed_types and key_type not in allowed_types:
+        return f"type is forbidden. Must be {' or '.join(name for name in KEY_TYPES if name in allowed_types)}"
+    minimum = minimum_bits.get(key_type, 0)
+    return f"must be at least {minimum} bits" if bits < minimum else None
+
+
+def compromise(key: PublicKey) -> str | None:
+    """Why nobody's key should look like this, as a sentence; None for a sound one. Asked when a key is entered.
+
+    Refused whatever the settings: RSA below 1024 bits; RSA made by the generators with the ROCA and the close-primes
+    (Fermat) faults, with small or patterned factors, or sharing a prime with the compromised keys that the badkeys
+    package carries; DSA with a sparse public value. Not covered: lists of keys that have to be downloaded.
+    """
+    if key.key_type == "ssh-rsa" and key.bits < LEAST_RSA_BITS:
+        return f"An RSA key must have at least {LEAST_RSA_BITS} bits."
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)  # DSA again
+        found = checksshpubkey(key.line, checks=_CHECKS)
+    return "The key is known to be compromised or breakable; make a new one." if found["results"] else None

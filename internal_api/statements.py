@@ -1,0 +1,53 @@
+"""Running ready-made SQL: for the few questions that are asked so often that building the query would cost more than the answer."""
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.db import connection
+from django.db.utils import NotSupportedError
+from django.utils import timezone
+
+Row = tuple[Any, ...]
+
+
+def fetch_row(sql: str, params: Mapping[str, Any]) -> Row | None:
+    """The first row of a statement with `%(name)s` parameters, or None."""
+    try:
+        return _fetch(sql, params)
+    except NotSupportedError:
+        # "cached plan must not change result type": a migration has changed a column under a prepared statement.
+        if connection.in_atomic_block:
+            raise
+        connection.close()
+        return _fetch(sql, params)
+
+
+def _fetch(sql: str, params: Mapping[str, Any]) -> Row | None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        row: Row | None = cursor.fetchone()
+        return row
+
+
+def moment(value: datetime) -> Any:
+    """A time as this database compares it."""
+    return connection.ops.adapt_datetimefield_value(value)
+
+
+def day(value: date) -> Any:
+    """A date as this database compares it."""
+    return connection.ops.adapt_datefield_value(value)
+
+
+def clock() -> dict[str, Any]:
+    """The parameters about time that several statements share."""
+    now = timezone.now()
+    return {
+        "now": moment(now),
+        "today": day(now.date()),
+        "a_day_ago": moment(now - timedelta(days=1)),
+        "three_days_ago": moment(now - timedelta(days=3)),
+        "in_a_week": moment(now + timedelta(days=7)),
+        "ten_minutes_ago": moment(now - timedelta(minutes=10)),
+    }

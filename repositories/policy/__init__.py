@@ -1,0 +1,39 @@
+"""The access policy: may this actor run this Git command on this repository, with these changes?
+
+Pure: facts in, verdict out. `facts` is what a decision is made from, `verdicts` what it can be, `messages` what people
+read. The rules stand in the order in which they are asked in `decision.RULES`: `entrance` (instance, protocol, key,
+account, command), `container` (project there, visible, its certificates and addresses), `transfer` (pull, push).
+`abilities` says what a role lets one do, `repository_path` what a path or an id names, `changes` reads a push's changes.
+"""
+
+from repositories.policy.changes import ANY, Change, MalformedChangesError, parse_changes
+from repositories.policy.decision import decide, explain
+from repositories.policy.facts import Action, Actor, Instance, Key, KeyKind, Project, RepositoryType, Request, Role, User
+from repositories.policy.verdicts import Allowed, CreateProject, Denied, HasNewCommits, IsForced, NeedsGit, Reason, Verdict
+
+__all__ = [
+    "ANY",
+    "Action",
+    "Actor",
+    "Allowed",
+    "Change",
+    "CreateProject",
+    "Denied",
+    "HasNewCommits",
+    "Instance",
+    "IsForced",
+    "Key",
+    "KeyKind",
+    "MalformedChangesError",
+    "NeedsGit",
+    "Project",
+    "Reason",
+    "RepositoryType",
+    "Request",
+    "Role",
+    "User",
+    "Verdict",
+    "decide",
+    "explain",
+    "parse_changes",
+]

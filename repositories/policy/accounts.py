@@ -1,0 +1,41 @@
+"""Whether an account may use Git at all: the first row that matches gives the message (contract: allowed 2.6)."""
+
+from repositories.policy import messages
+from repositories.policy.facts import Instance, User
+from repositories.policy.verdicts import Denied, Reason
+
+_MAY_USE_GIT = frozenset({"human", "project_bot", "service_user", "service_account", "security_bot", "security_policy_bot"})
+_BLOCKED = frozenset({"blocked", "ldap_blocked", "banned"})
+
+
+def account_denial(user: User, instance: Instance) -> Denied | None:
+    """Why this account is kept out, or None."""
+    if user.user_type not in _MAY_USE_GIT:
+        return Denied(Reason.INTERNAL_USER, messages.INTERNAL_USER)
+    if user.state == "active" and not instance.enforce_terms:
+        return _denial_of_active(user, instance)
+    return _denial_by_state(user, instance) or _denial_of_active(user, instance)
+
+
+def _denial_by_state(user: User, instance: Instance) -> Denied | None:
+    if user.state == "blocked_pending_approval":
+        return Denied(Reason.PENDING_APPROVAL, messages.PENDING_APPROVAL)
+    if instance.enforce_terms and not user.terms_accepted:
+        message = messages.TERMS_NOT_ACCEPTED.format(username=user.username, url=instance.external_url)
+        return Denied(Reason.TERMS_NOT_ACCEPTED, message)
+    if user.state == "deactivated":
+        return Denied(Reason.DEACTIVATED, messages.DEACTIVATED.format(url=instance.external_url))
+    return None
+
+
+def _denial_of_active(user: User, instance: Instance) -> Denied | None:
+    if user.needs_email_confirmation:
+        url = f"{instance.external_url}/users/confirmation/new"
+        return Denied(Reason.EMAIL_NOT_CONFIRMED, messages.EMAIL_NOT_CONFIRMED.format(url=url))
+    if user.state in _BLOCKED:
+        return Denied(Reason.BLOCKED, messages.BLOCKED)
+    if user.password_expired:
+        return Denied(Reason.PASSWORD_EXPIRED, messages.PASSWORD_EXPIRED)
+    if user.locked or user.state != "active":
+        return Denied(Reason.BLOCKED, messages.BLOCKED)
+    return None

@@ -1,0 +1,46 @@
+"""The policy: these rules, in this order. The first that objects gives the verdict (contract: allowed 4.3)."""
+
+from collections.abc import Callable
+
+from repositories.policy import container, entrance, transfer
+from repositories.policy.facts import Request
+from repositories.policy.verdicts import Allowed, CreateProject, Denied, NeedsGit, Verdict
+
+Rule = Callable[[Request], Denied | CreateProject | NeedsGit | None]
+
+RULES: tuple[Rule, ...] = (
+    entrance.designs_are_for_the_web,
+    entrance.a_read_only_instance_takes_no_pushes,
+    entrance.a_second_factor_was_given,
+    entrance.the_protocol_is_open,
+    entrance.the_key_is_good,
+    entrance.the_account_may_use_git,
+    entrance.the_command_is_served,
+    container.the_namespace_admits_the_certificate,
+    container.the_path_has_a_namespace,
+    container.the_project_is_there,
+    container.the_project_is_visible,
+    container.the_address_is_allowed,
+    container.the_repository_exists,
+    transfer.the_actor_may_download,
+    transfer.the_project_takes_pushes,
+    transfer.the_actor_may_upload,
+    transfer.there_is_room,
+    transfer.the_actor_may_push,
+)
+
+_ALLOWED = Allowed()
+
+
+def decide(request: Request) -> Verdict:
+    """Whether the command may run; asks nobody, changes nothing."""
+    for rule in RULES:
+        verdict = rule(request)
+        if verdict is not None:
+            return verdict
+    return _ALLOWED
+
+
+def explain(request: Request) -> tuple[tuple[str, Verdict], ...]:
+    """What each rule says of a request, in order, those after the deciding one too."""
+    return tuple((rule.__name__, _ALLOWED if (verdict := rule(request)) is None else verdict) for rule in RULES)

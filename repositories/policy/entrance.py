@@ -1,0 +1,79 @@
+"""Rules that hold whatever is asked for: the instance, the way in, the key, the account, the command (contract: allowed 4.3, 1 to 12)."""
+
+from repositories.policy import messages
+from repositories.policy.accounts import account_denial
+from repositories.policy.facts import Action, RepositoryType, Request
+from repositories.policy.verdicts import Denied, Reason
+
+_PULLS = frozenset({Action.UPLOAD_PACK, Action.UPLOAD_ARCHIVE})
+
+
+def designs_are_for_the_web(request: Request) -> Denied | None:
+    """Designs are not kept in Git here, whoever asks (contract: decisions 18)."""
+    if request.repository_type == RepositoryType.DESIGN:
+        return Denied(Reason.DESIGN_ONLY_ON_THE_WEB, messages.DESIGN_ONLY_ON_THE_WEB)
+    return None
+
+
+def a_read_only_instance_takes_no_pushes(request: Request) -> Denied | None:
+    """During maintenance pulls go on."""
+    if request.instance.read_only and request.is_push:
+        return Denied(Reason.READ_ONLY_INSTANCE, request.instance.read_only_message or messages.READ_ONLY_INSTANCE)
+    return None
+
+
+def a_second_factor_was_given(request: Request) -> Denied | None:
+    """Over SSH, people with a second factor have shown it lately, where the instance wants that (contract: allowed 2.7)."""
+    user, instance = request.actor.account, request.instance
+    if not instance.require_two_factor_for_git or user is None or request.protocol != "ssh":
+        return None
+    if not user.two_factor_enabled or user.has_otp_session:
+        return None
+    port = "" if instance.ssh_port == 22 else f"-p {instance.ssh_port} "  # noqa: PLR2004  SSH's own port
+    command = f"ssh {instance.ssh_user}@{instance.ssh_host} {port}2fa_verify"
+    return Denied(Reason.OTP_REQUIRED, messages.OTP_REQUIRED.format(command=command))
+
+
+def the_protocol_is_open(request: Request) -> Denied | None:
+    """The instance, or else the top-level group, may leave only one protocol open."""
+    if request.protocol == "web":
+        return None
+    only = request.instance.enabled_git_access_protocol
+    if not only and request.project is not None and request.project.root_protocol != "all":
+        only = request.project.root_protocol
+    if only and only != request.protocol:
+        return Denied(Reason.PROTOCOL_NOT_ALLOWED, messages.PROTOCOL_NOT_ALLOWED.format(protocol=request.protocol.upper()))
+    return None
+
+
+def the_key_is_good(request: Request) -> Denied | None:
+    """A key the site's rules accept, not expired, and of somebody who may use keys (contract: allowed 2.4)."""
+    key = request.actor.key
+    if key is None:
+        return None
+    if key.problem is not None:
+        return Denied(Reason.KEY_TOO_WEAK, messages.KEY_PROBLEM.format(problem=key.problem))
+    if key.expired:
+        return Denied(Reason.KEY_EXPIRED, messages.KEY_EXPIRED)
+    user = request.actor.account
+    if user is not None and user.ssh_keys_disabled:
+        return Denied(Reason.SSH_KEYS_DISABLED, messages.SSH_KEYS_DISABLED)
+    return None
+
+
+def the_account_may_use_git(request: Request) -> Denied | None:
+    """A deploy key's owner is not looked at here: a blocked owner does not stop a pull (contract: allowed 2.5)."""
+    user = request.actor.account
+    return None if user is None else account_denial(user, request.instance)
+
+
+def the_command_is_served(request: Request) -> Denied | None:
+    """The three commands of Git, of which HTTP may leave some off."""
+    if request.protocol == "http":
+        if request.action in _PULLS and not request.instance.http_pull:
+            return Denied(Reason.HTTP_PULL_OFF, messages.HTTP_PULL_OFF)
+        if request.is_push and not request.instance.http_push:
+            return Denied(Reason.HTTP_PUSH_OFF, messages.HTTP_PUSH_OFF)
+    if request.action not in _PULLS and not request.is_push:
+        return Denied(Reason.UNKNOWN_COMMAND, messages.UNKNOWN_COMMAND)
+    return None

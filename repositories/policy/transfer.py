@@ -1,0 +1,69 @@
+"""Rules about pulling, and about pushing before it is known what (contract: allowed 4.5, 4.6)."""
+
+from repositories.policy import messages
+from repositories.policy.abilities import can_download, can_download_wiki, can_push_code, can_write_wiki
+from repositories.policy.facts import Request
+from repositories.policy.verdicts import Denied, Reason
+
+
+def the_actor_may_download(request: Request) -> Denied | None:
+    """Who may pull; archived and read-only projects can be pulled too."""
+    project = request.project
+    if request.is_push or project is None:
+        return None
+    if request.is_wiki:
+        allowed, message = can_download_wiki(request.actor, project), messages.WIKI_DOWNLOAD_NOT_ALLOWED
+    else:
+        allowed, message = can_download(request.actor, project), messages.DOWNLOAD_NOT_ALLOWED
+    return None if allowed else Denied(Reason.DOWNLOAD_NOT_ALLOWED, message)
+
+
+def the_project_takes_pushes(request: Request) -> Denied | None:
+    """Nobody pushes to a repository that is being moved, or to an archived project."""
+    project = request.project
+    if not request.is_push or project is None:
+        return None
+    if project.read_only:
+        return Denied(Reason.REPOSITORY_READ_ONLY, messages.REPOSITORY_READ_ONLY)
+    if project.archived:
+        return Denied(Reason.ARCHIVED, messages.ARCHIVED)
+    return None
+
+
+def the_actor_may_upload(request: Request) -> Denied | None:
+    """A deploy key needs write access here; anybody else needs to be somebody."""
+    if not request.is_push:
+        return None
+    key = request.actor.deploy_key
+    if key is not None:
+        if key.enabled and key.can_push:
+            return None
+        return Denied(Reason.DEPLOY_KEY_CANNOT_PUSH, messages.DEPLOY_KEY_CANNOT_PUSH)
+    if request.actor.account is None:
+        return Denied(Reason.UPLOAD_NOT_ALLOWED, messages.UPLOAD_NOT_ALLOWED)
+    return None
+
+
+def there_is_room(request: Request) -> Denied | None:
+    """A namespace over its storage limit takes deletions only (contract: decisions 10b)."""
+    project = request.project
+    if not request.is_push or project is None or not project.over_storage_limit:
+        return None
+    if request.is_wiki:
+        return Denied(Reason.STORAGE_LIMIT_REACHED, messages.WIKI_NOT_WRITABLE)
+    if request.changes is None or all(change.deletes for change in request.changes):
+        return None
+    message = messages.STORAGE_LIMIT_REACHED.format(size=messages.human_size(project.storage_limit))
+    return Denied(Reason.STORAGE_LIMIT_REACHED, message)
+
+
+def the_actor_may_push(request: Request) -> Denied | None:
+    """A developer, or a deploy key that may write; what exactly is pushed is for the rules on refs. A wiki has no such rules."""
+    project = request.project
+    if not request.is_push or project is None:
+        return None
+    if request.is_wiki:
+        return None if can_write_wiki(request.actor.user, project) else Denied(Reason.WIKI_NOT_WRITABLE, messages.WIKI_NOT_WRITABLE)
+    if request.actor.deploy_key is not None or can_push_code(request.actor.account, project):
+        return None
+    return Denied(Reason.PUSH_NOT_ALLOWED, messages.PUSH_NOT_ALLOWED)

@@ -1,0 +1,1 @@
+"""Reads: what a decision needs to know, in as few statements as can be."""

@@ -1,0 +1,230 @@
+"""The facts of one decision, gathered in one statement; two more when the path is a former one."""
+
+import json
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+from accounts.selectors.actors import ActorReference
+from accounts.ssh.weakness import site_problem
+from internal_api.encryption import decrypt
+from internal_api.instance import settings_of_version
+from internal_api.models import InstanceSettings
+from internal_api.shared_store import SharedStoreError, shared_store
+from internal_api.statements import Row, clock, fetch_row
+from repositories.policy import Actor, Instance, Key, Project, RepositoryType, Role, User
+from repositories.policy.repository_path import Candidate, candidates, clean_path, parse_gl_repository, split_path
+from repositories.selectors.facts_sql import (
+    FACTS_SQL,
+    KEY_COLUMNS,
+    PROJECT_COLUMNS,
+    REDIRECT_SQL,
+    USER_COLUMNS,
+    ContainerKind,
+)
+from repositories.selectors.instance import instance_of
+
+_USER = 1 + len(KEY_COLUMNS)
+_PROJECT = _USER + len(USER_COLUMNS)
+_STORAGE = _PROJECT + len(PROJECT_COLUMNS)
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerReference:
+    """The repository a request names: by id, or by the path it may have."""
+
+    repository_type: RepositoryType = RepositoryType.PROJECT
+    project_id: int | None = None
+    path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StorageFacts:
+    """Where the project's repositories are kept; `relative_path` is None for hashed storage."""
+
+    name: str
+    address: str
+    token: str | None
+    relative_path: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All a decision and its answer need. `redirected_path` is set when the request named a former path."""
+
+    settings: InstanceSettings
+    instance: Instance
+    actor: Actor
+    project: Project | None
+    storage: StorageFacts | None
+    repository_type: RepositoryType
+    key_use_is_old: bool
+    activity_is_old: bool
+    redirected_path: str | None = None
+    has_namespace: bool = True
+
+
+def container_reference(gl_repository: str | None, path: str | None) -> ContainerReference:
+    """`gl_repository` alone decides when it is there; one that cannot be read names nothing (contract: allowed 3.1)."""
+    if gl_repository is not None:
+        named = parse_gl_repository(gl_repository)
+        if named is not None:
+            return ContainerReference(named.repository_type, project_id=named.project_id)
+        return ContainerReference(RepositoryType.WIKI if gl_repository.startswith("wiki-") else RepositoryType.PROJECT, project_id=0)
+    return ContainerReference(path=clean_path(path or ""))
+
+
+def gather(who: ActorReference, what: ContainerReference) -> Facts:
+    """One statement; one more for a path that no project has, and one more where that path is a former one."""
+    if what.path is None:
+        row = _by_id(who, what.project_id or 0)
+        return _facts(row, what.repository_type)
+    named = candidates(what.path)
+    row = _by_path(who, named)
+    if row[_PROJECT] is not None:
+        return _facts(row, _type_found(row, named))
+    redirect = fetch_row(REDIRECT_SQL, _paths(named))
+    if redirect is None:
+        return replace(_facts(row, RepositoryType.PROJECT), has_namespace=split_path(what.path) is not None)
+    facts = _facts(_by_id(who, redirect[0]), next(one.repository_type for one in named if one.project_path.lower() == redirect[1]))
+    return replace(facts, redirected_path=what.path)
+
+
+def _paths(named: tuple[Candidate, ...]) -> dict[str, Any]:
+    return {"path": named[0].project_path.lower(), "shorter_path": named[-1].project_path.lower()}
+
+
+def _fetch(who: ActorReference, container: ContainerKind, params: dict[str, Any]) -> Row:
+    row = fetch_row(FACTS_SQL[who.kind, container], {"actor": who.value, "false": False, **params, **clock()})
+    if row is None:
+        raise LookupError("The statement has a row whatever it finds.")
+    return row
+
+
+def _by_id(who: ActorReference, project_id: int) -> Row:
+    return _fetch(who, ContainerKind.ID, {"project_id": project_id})
+
+
+def _by_path(who: ActorReference, named: tuple[Candidate, ...]) -> Row:
+    params = _paths(named)
+    if len(named) == 1:
+        return _fetch(who, ContainerKind.PATH, {"path": params["path"]})
+    return _fetch(who, ContainerKind.PATH_OR_SHORTER, params)
+
+
+def _type_found(row: Row, named: tuple[Candidate, ...]) -> RepositoryType:
+    found = row[_PROJECT + 1].lower()
+    return next(one.repository_type for one in named if one.project_path.lower() == found)
+
+
+def _facts(row: Row, repository_type: RepositoryType) -> Facts:
+    settings = settings_of_version(row[0])
+    user = _user(row[_USER:_PROJECT], settings)
+    return Facts(
+        settings=settings,
+        instance=instance_of(settings),
+        actor=Actor(_key(row[1:_USER], settings), user),
+        project=_project(row[_PROJECT:_STORAGE], settings),
+        storage=_storage(row[_STORAGE:]),
+        repository_type=repository_type,
+        key_use_is_old=bool(row[_USER - 1]),
+        activity_is_old=bool(row[_USER + 13]),
+    )
+
+
+def _key(row: Row, settings: InstanceSettings) -> Key | None:
+    key_id, kind, key_type, bits, expired, expires_soon, enabled, can_push, _ = row
+    if key_id is None:
+        return None
+    problem = None
+    if settings.allowed_key_types or settings.minimum_key_bits:
+        problem = site_problem(key_type, bits, settings.allowed_key_types, settings.minimum_key_bits)
+    return Key(key_id, kind, problem, bool(expired), bool(expires_soon), bool(enabled), bool(can_push))
+
+
+def _user(row: Row, settings: InstanceSettings) -> User | None:
+    if row[0] is None:
+        return None
+    user_id, username, user_type, state, locked, admin, external, confirmed, is_new, terms, expired, no_keys, two_factor, _, *roles = row
+    owner = roles.pop()
+    needs_confirmation = not confirmed and (settings.email_confirmation == "hard" or (settings.email_confirmation == "soft" and not is_new))
+    return User(
+        user_id,
+        username,
+        user_type,
+        state,
+        bool(locked),
+        bool(admin),
+        bool(external),
+        needs_confirmation,
+        bool(terms),
+        bool(expired),
+        bool(no_keys),
+        bool(two_factor),
+        False,
+        Role.OWNER if owner else max(role or 0 for role in roles),
+    )
+
+
+def _project(row: Row, settings: InstanceSettings) -> Project | None:
+    if row[0] is None:
+        return None
+    project_id, full_path, visibility, archived, read_only, empty, repository, wiki, code_level, wiki_level, branch = row[:11]
+    root_id, root_path, is_group, protocol, allowlist, certificates, over_limit, limit, push_level, initial_push = row[11:]
+    return Project(
+        project_id,
+        full_path,
+        visibility,
+        bool(archived),
+        bool(read_only),
+        bool(empty),
+        bool(repository),
+        bool(wiki),
+        code_level,
+        wiki_level,
+        branch,
+        root_id,
+        root_path,
+        bool(is_group),
+        protocol,
+        _texts(allowlist),
+        bool(certificates),
+        bool(over_limit),
+        limit,
+        push_level or settings.default_branch_push,
+        bool(initial_push),
+    )
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    """A JSON list of texts, as either database returns it."""
+    if isinstance(value, str):
+        return () if value == "[]" else _parsed(value)
+    return tuple(value or ())
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> tuple[str, ...]:
+    return tuple(json.loads(text))
+
+
+def _storage(row: Row) -> StorageFacts | None:
+    name, address, token, relative_path = row
+    return None if name is None else StorageFacts(name, address, decrypt(token) if token else None, relative_path)
+
+
+def otp_session_key(key_id: int | None, user_id: int) -> str:
+    """Under which name the shared store keeps that a second factor was given: the key's, or the user's without a key."""
+    return f"session:otp:{key_id}" if key_id is not None else f"session:otp:user:{user_id}"
+
+
+def with_otp_session(facts: Facts) -> Facts:
+    """The same facts with the user's OTP session looked up, where the instance asks for one and it could matter."""
+    user = facts.actor.account
+    if not facts.instance.require_two_factor_for_git or user is None or not user.two_factor_enabled:
+        return facts
+    try:
+        live = shared_store().get(otp_session_key(facts.actor.key.id if facts.actor.key else None, user.id)) is not None
+    except SharedStoreError:
+        live = False  # without the store nobody can have shown a second factor
+    return replace(facts, actor=replace(facts.actor, user=replace(user, has_otp_session=live)))

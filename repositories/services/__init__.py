@@ -1,0 +1,1 @@
+"""Writes: what changes namespaces, projects and access to them."""

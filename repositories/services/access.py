@@ -1,0 +1,73 @@
+"""Giving and taking access: members, invited groups, deploy keys."""
+
+from datetime import date
+
+from django.db import transaction
+
+from accounts.models import KeyKind, SSHKey, User
+from repositories.errors import InvalidAccessError
+from repositories.models import AccessLevel, DeployKeyGrant, GroupLink, Member, MemberState, Namespace, Project
+
+type_of_place = Namespace | Project
+
+
+def _place(where: type_of_place) -> dict[str, type_of_place]:
+    return {"project": where} if isinstance(where, Project) else {"namespace": where}
+
+
+def set_member(
+    where: type_of_place, user: User, access_level: int, *, state: str = MemberState.ACTIVE, expires_at: date | None = None
+) -> bool:
+    """Make somebody a member, or change the membership; whether anything changed. Raises InvalidAccessError."""
+    if access_level not in AccessLevel.values:
+        raise InvalidAccessError(f"There is no access level {access_level}.")
+    if isinstance(where, Namespace) and not where.is_group:
+        raise InvalidAccessError("A user's own namespace has no members.")
+    values = {"access_level": access_level, "state": state, "expires_at": expires_at}
+    with transaction.atomic():
+        member, created = Member.objects.get_or_create(user=user, **_place(where), defaults=values)
+        return created or _update(member, values)
+
+
+def _update(row: Member | GroupLink | DeployKeyGrant, values: dict[str, object]) -> bool:
+    changed = {name: value for name, value in values.items() if getattr(row, name) != value}
+    for name, value in changed.items():
+        setattr(row, name, value)
+    if changed:
+        row.save(update_fields=list(changed))
+    return bool(changed)
+
+
+def remove_member(where: type_of_place, user: User) -> bool:
+    """End a direct membership; whether there was one."""
+    return Member.objects.filter(user=user, **_place(where)).delete()[0] > 0
+
+
+def share_with(where: type_of_place, group: Namespace, access_level: int) -> bool:
+    """Invite a group, or change its level; whether anything changed. Raises InvalidAccessError."""
+    if not group.is_group or where == group:
+        raise InvalidAccessError("Only another group can be invited.")
+    if access_level not in AccessLevel.values:
+        raise InvalidAccessError(f"There is no access level {access_level}.")
+    with transaction.atomic():
+        link, created = GroupLink.objects.get_or_create(group=group, **_place(where), defaults={"access_level": access_level})
+        return created or _update(link, {"access_level": access_level})
+
+
+def unshare_with(where: type_of_place, group: Namespace) -> bool:
+    """Take an invitation back; whether there was one."""
+    return GroupLink.objects.filter(group=group, **_place(where)).delete()[0] > 0
+
+
+def grant_deploy_key(project: Project, key: SSHKey, *, can_push: bool) -> bool:
+    """Enable a deploy key for a project; whether anything changed. Raises InvalidAccessError for a user's key."""
+    if key.kind != KeyKind.DEPLOY:
+        raise InvalidAccessError("The key belongs to a user; a deploy key is a key of its own.")
+    with transaction.atomic():
+        grant, created = DeployKeyGrant.objects.get_or_create(project=project, key=key, defaults={"can_push": can_push})
+        return created or _update(grant, {"can_push": can_push})
+
+
+def withdraw_deploy_key(project: Project, key: SSHKey) -> bool:
+    """Disable a deploy key for a project; whether it was enabled."""
+    return DeployKeyGrant.objects.filter(project=project, key=key).delete()[0] > 0

@@ -1,0 +1,71 @@
+"""Making and moving namespaces: their routes and lineage are kept in step here and nowhere else."""
+
+import re
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.dispatch import receiver
+
+from accounts.models import User
+from accounts.signals import user_created
+from repositories.errors import InvalidNamespaceError
+from repositories.models import Namespace, NamespaceKind, NamespaceLineage, Route
+from repositories.policy.repository_path import RESERVED_TOP_LEVEL_NAMES
+
+PATH_SEGMENT = re.compile(r"\A[a-zA-Z0-9_.][a-zA-Z0-9_.-]*(?<![.-])\Z")
+_FORBIDDEN_ENDINGS = (".git", ".atom")
+
+
+def segment_problem(path: str) -> str | None:
+    """What is wrong with one segment of a path, as a sentence; None when nothing is (contract: allowed 3.5)."""
+    if not PATH_SEGMENT.match(path) or len(path) > 255:  # noqa: PLR2004  the column's length
+        return "A path has letters, digits, '_', '-' and '.', does not start with '-' and does not end in '-' or '.'."
+    if path.lower().endswith(_FORBIDDEN_ENDINGS):
+        return "A path does not end in '.git' or '.atom'."
+    return None
+
+
+def _insert(namespace: Namespace) -> Namespace:
+    """Save a namespace with its root, lineage and route, all or nothing."""
+    parent = namespace.parent
+    full_path = f"{parent.route.path}/{namespace.path}" if parent else namespace.path
+    namespace.full_clean(exclude=["root"])
+    namespace.save(force_insert=True)
+    namespace.root_id = parent.root_id if parent else namespace.pk
+    namespace.save(update_fields=["root"])
+    above = [(row.ancestor_id, row.depth + 1) for row in parent.lineage.all()] if parent else []
+    NamespaceLineage.objects.bulk_create(
+        NamespaceLineage(namespace=namespace, ancestor_id=ancestor, depth=depth) for ancestor, depth in [(namespace.pk, 0), *above]
+    )
+    Route.objects.create(path=full_path, namespace=namespace)
+    return namespace
+
+
+def create_group(*, path: str, parent: Namespace | None = None, name: str = "", **fields: Any) -> Namespace:
+    """A group, at the top or below another. Raises InvalidNamespaceError."""
+    problem = segment_problem(path) or _reserved(path, parent)
+    if problem:
+        raise InvalidNamespaceError(f"Group {path!r} is not accepted: {problem}")
+    group = Namespace(kind=NamespaceKind.GROUP, path=path, name=name or path, parent=parent, **fields)
+    try:
+        with transaction.atomic():
+            return _insert(group)
+    except ValidationError as error:
+        raise InvalidNamespaceError(f"Group {path!r} is not accepted: {'; '.join(error.messages)}") from error
+    except IntegrityError as error:
+        raise InvalidNamespaceError(f"Group {path!r} is not accepted: the path or the id is taken.") from error
+
+
+def _reserved(path: str, parent: Namespace | None) -> str | None:
+    if parent is None and path.lower() in RESERVED_TOP_LEVEL_NAMES:
+        return "The name is reserved."
+    if parent is not None and not parent.is_group:
+        return "A user's own namespace holds no groups."
+    return None
+
+
+@receiver(user_created, dispatch_uid="repositories.personal_namespace")
+def create_personal_namespace(*, user: User, **_: object) -> None:
+    """Every user has a namespace of the same path. Its IntegrityError is the caller's: the user is not made either."""
+    _insert(Namespace(kind=NamespaceKind.USER, path=user.username, name=user.name, owner=user))

@@ -1,0 +1,47 @@
+"""Making projects."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from repositories.errors import InvalidProjectError
+from repositories.models import Namespace, Project, RedirectRoute, Route, Storage
+from repositories.policy.repository_path import RESERVED_PROJECT_NAMES
+from repositories.services.namespaces import segment_problem
+
+DEFAULT_STORAGE = "default"
+
+
+def create_project(*, path: str, namespace: Namespace, name: str = "", storage: Storage | None = None, **fields: Any) -> Project:
+    """A project with its route. Its repository at Gitaly is made by the caller. Raises InvalidProjectError."""
+    problem = segment_problem(path) or ("The name is reserved." if path.lower() in RESERVED_PROJECT_NAMES else None)
+    if problem:
+        raise InvalidProjectError(f"Project {path!r} is not accepted: {problem}")
+    storage = storage or Storage.objects.filter(name=DEFAULT_STORAGE).first() or Storage.objects.order_by("pk").first()
+    if storage is None:
+        raise InvalidProjectError("There is no storage to put a repository on.")
+    project = Project(path=path, name=name or path, namespace=namespace, storage=storage, **fields)
+    try:
+        with transaction.atomic():
+            project.full_clean()
+            project.save(force_insert=True)
+            full_path = f"{namespace.route.path}/{path}"
+            Route.objects.create(path=full_path, project=project)
+            RedirectRoute.objects.filter(path__iexact=full_path).delete()
+    except ValidationError as error:
+        raise InvalidProjectError(f"Project {path!r} is not accepted: {'; '.join(error.messages)}") from error
+    except IntegrityError as error:
+        raise InvalidProjectError(f"Project {path!r} is not accepted: the path or the id is taken.") from error
+    return project
+
+
+def add_redirect(project: Project, path: str) -> bool:
+    """Let a former path lead to a project; whether that is new. Raises InvalidProjectError when it leads elsewhere."""
+    existing = RedirectRoute.objects.filter(path__iexact=path).first()
+    if existing is not None:
+        if existing.project_id != project.pk:
+            raise InvalidProjectError(f"{path!r} leads to another project already.")
+        return False
+    RedirectRoute.objects.create(path=path, project=project)
+    return True
