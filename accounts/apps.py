@@ -7,3 +7,9 @@ class AccountsConfig(AppConfig):
     """Users, SSH keys and tokens."""
 
     name = "accounts"
+
+    def ready(self) -> None:
+        """Fill the kernel's registries."""
+        from accounts import seeds  # noqa: PLC0415  models are not loaded before this
+
+        seeds.register()

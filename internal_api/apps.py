@@ -7,3 +7,9 @@ class InternalApiConfig(AppConfig):
     """Caller authentication, errors, parameters, instance settings, the shared store and the seeding engine."""
 
     name = "internal_api"
+
+    def ready(self) -> None:
+        """Fill the kernel's registries."""
+        from internal_api import seeds  # noqa: PLC0415  models are not loaded before this
+
+        seeds.register()

@@ -7,3 +7,9 @@ class RepositoriesConfig(AppConfig):
     """Namespaces, projects, members and who may do what with Git."""
 
     name = "repositories"
+
+    def ready(self) -> None:
+        """Fill the kernel's registries."""
+        from repositories import seeds  # noqa: PLC0415  models are not loaded before this
+
+        seeds.register()

@@ -30,7 +30,7 @@ def generate_token() -> str:
 
 
 def create_token(
-    *, user: User, name: str, scopes: Sequence[str], expires_at: date | None, token: str | None = None
+    *, user: User, name: str, scopes: Sequence[str], expires_at: date | None, token: str | None = None, **fields: int
 ) -> tuple[PersonalAccessToken, str]:
     """A token and its clear text, which is not kept. Raises InvalidTokenRequestError for an unknown scope or a taken token."""
     unknown = next((scope for scope in scopes if scope not in SCOPES), None)
@@ -40,7 +40,9 @@ def create_token(
     digest = PersonalAccessToken.digest(clear)
     if PersonalAccessToken.objects.filter(token_digest=digest).exists():
         raise InvalidTokenRequestError("The token is in use already.")
-    row = PersonalAccessToken.objects.create(user=user, name=name, scopes=list(scopes), expires_at=expires_at, token_digest=digest)
+    row = PersonalAccessToken.objects.create(
+        user=user, name=name, scopes=list(scopes), expires_at=expires_at, token_digest=digest, **fields
+    )
     return row, clear
 
 

@@ -1,28 +1,32 @@
 """Storing SSH keys, and letting go of them."""
 
-from datetime import datetime
+from collections.abc import Sequence
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.errors import InvalidKeyError
-from accounts.models import KeyKind, SSHKey, UsageType, User
+from accounts.models import KeyKind, SSHKey, User
 from accounts.services.users import first_sentence, ghost_user
 from accounts.ssh.public_key import InvalidPublicKeyError, PublicKey, parse_public_key
 from accounts.ssh.weakness import compromise, site_problem
 from internal_api.models import InstanceSettings
 
+Rules = Sequence[InstanceSettings | None]
+"""Under which settings a key is judged, None for those of now; it is welcome when one of them welcomes it."""
 
-def read_key(text: str) -> PublicKey:
+
+def read_key(text: str, rules: Rules = (None,)) -> PublicKey:
     """A key that may be stored. Raises InvalidKeyError for a malformed, compromised or unwelcome one."""
     try:
         key = parse_public_key(text)
     except InvalidPublicKeyError as error:
         raise InvalidKeyError(str(error)) from error
-    settings = InstanceSettings.current()
-    problem = site_problem(key.key_type, key.bits, settings.allowed_key_types, settings.minimum_key_bits)
-    if problem:
+    judged = [rule or InstanceSettings.current() for rule in rules]
+    problems = [site_problem(key.key_type, key.bits, rule.allowed_key_types, rule.minimum_key_bits) for rule in judged]
+    problem = problems[-1]
+    if problem and all(problems):
         raise InvalidKeyError(f"The key's {problem}." if problem.startswith("type") else f"The key {problem}.")
     if refusal := compromise(key):
         raise InvalidKeyError(refusal)
@@ -35,8 +39,8 @@ def _row(key: PublicKey, **fields: object) -> SSHKey:
     )
 
 
-def _save(row: SSHKey) -> SSHKey:
-    if row.expires_at is not None and row.expires_at <= timezone.now():
+def _save(row: SSHKey, *, may_be_expired: bool) -> SSHKey:
+    if not may_be_expired and row.expires_at is not None and row.expires_at <= timezone.now():
         raise InvalidKeyError("The key has expired already.")
     try:
         row.full_clean(validate_unique=False, validate_constraints=False)
@@ -50,27 +54,23 @@ def _save(row: SSHKey) -> SSHKey:
 
 
 def add_user_key(
-    *,
-    user: User,
-    key: str,
-    title: str = "",
-    usage_type: str = UsageType.AUTH_AND_SIGNING,
-    expires_at: datetime | None = None,
-    **fields: object,
+    *, user: User, key: str, title: str = "", rules: Rules = (None,), may_be_expired: bool = False, **fields: object
 ) -> SSHKey:
-    """A person's key. Raises InvalidKeyError."""
-    parsed = read_key(key)
-    return _save(_row(parsed, user=user, title=title or parsed.comment or "key", usage_type=usage_type, expires_at=expires_at, **fields))
+    """A person's key; `fields` are the model's own. Raises InvalidKeyError."""
+    parsed = read_key(key, rules)
+    row = _row(parsed, user=user, title=title or parsed.comment or "key", **fields)
+    return _save(row, may_be_expired=may_be_expired)
 
 
-def add_deploy_key(*, key: str, title: str = "", owner: User | None = None, expires_at: datetime | None = None, **fields: object) -> SSHKey:
+def add_deploy_key(
+    *, key: str, owner: User | None = None, title: str = "", rules: Rules = (None,), may_be_expired: bool = False, **fields: object
+) -> SSHKey:
     """A key of programs. One without an owner acts as the ghost user, who is made now if need be. Raises InvalidKeyError."""
-    parsed = read_key(key)
+    parsed = read_key(key, rules)
     if owner is None:
         ghost_user()
-    return _save(
-        _row(parsed, user=owner, kind=KeyKind.DEPLOY, title=title or parsed.comment or "deploy key", expires_at=expires_at, **fields)
-    )
+    row = _row(parsed, user=owner, kind=KeyKind.DEPLOY, title=title or parsed.comment or "deploy key", **fields)
+    return _save(row, may_be_expired=may_be_expired)
 
 
 def revoke_key(key: SSHKey) -> None:

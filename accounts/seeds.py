@@ -1,0 +1,165 @@
+"""The `users` section of a seed file, with people's keys and tokens."""
+
+import base64
+import binascii
+from typing import Any
+
+from accounts.models import PersonalAccessToken, SSHKey, UsageType, User, UserState, UserType
+from accounts.services.personal_access_tokens import create_token
+from accounts.services.ssh_keys import add_user_key
+from accounts.services.users import change_user, create_user, set_extra_emails
+from accounts.ssh.public_key import InvalidPublicKeyError, parse_public_key
+from internal_api.seeding import Entry, Report, Section, SeedError, register_key, register_section
+from internal_api.seeding.entries import Parser, boolean, children, choice, day, integer, moment, optional, text, texts
+from internal_api.seeding.rows import matched_row, new_id, update
+
+LEAST_SECRET_BYTES = 14  # 112 bits, as RFC 4226 wants
+
+_FIELDS: dict[str, Parser] = {
+    "name": text,
+    "email": text,
+    "confirmed": boolean,
+    "password_expires_at": optional(moment),
+    "admin": boolean,
+    "external": boolean,
+    "state": choice(UserState.values),
+    "ldap": boolean,
+    "user_type": choice(UserType.values),
+    "terms_accepted": boolean,
+    "projects_limit": integer,
+    "kerberos_principal": optional(text),
+}
+_KEY = {"id", "title", "key", "usage_type", "expires_at", "created_at"}
+_TOKEN = {"id", "name", "token", "scopes", "expires_at", "revoked"}
+
+
+def _totp_secret(value: Any, path: str) -> str:
+    secret = text(value, path).replace(" ", "").upper()
+    try:
+        raw = base64.b32decode(secret + "=" * (-len(secret) % 8))
+    except binascii.Error:
+        raise SeedError(path, "is not base32") from None
+    if len(raw) < LEAST_SECRET_BYTES:
+        raise SeedError(path, f"is shorter than {LEAST_SECRET_BYTES} bytes")
+    return secret
+
+
+def load_user(report: Report, entry: Entry) -> User | None:
+    """Make or change one user; None when the entry removes it."""
+    username = entry.read("username", text)
+    user = matched_row(entry, User.objects.all(), User.matching_username(username), f"user {username!r}")
+    if entry.is_absent:
+        _remove(report, "users", user)
+        return None
+    values = entry.fields(_FIELDS)
+    if "confirmed" in values:
+        values["email_confirmed"] = values.pop("confirmed")
+    if "two_factor_secret" in entry:
+        values["otp_secret"] = entry.read("two_factor_secret", optional(_totp_secret))
+    password = entry.get("password", optional(text))
+    if user is None:
+        values.setdefault("email", f"{username}@example.com")
+        user = create_user(username=username, password=password, **values, **new_id(entry))
+        report.count("users", "created")
+        return user
+    changed = change_user(user, **values)
+    if password and not user.check_password(password):
+        user.set_password(password)
+        user.save(update_fields=["password"])
+        changed = True
+    report.changed("users", changed)
+    return user
+
+
+def _remove(report: Report, kind: str, row: Any) -> None:
+    if row is None:
+        report.count(kind, "unchanged")
+        return
+    row.delete()
+    report.count(kind, "removed")
+
+
+def load_extra_emails(report: Report, user: User, entry: Entry, key: str) -> None:
+    """Make these the user's further addresses."""
+    report.changed("users", set_extra_emails(user, entry.read(key, texts)))
+
+
+def load_keys(report: Report, user: User, entry: Entry, key: str) -> None:
+    """Make or change the user's keys; they are looked up together, since there may be thousands."""
+    found = list(children(entry.values[key], entry.at(key), _KEY))
+    parsed = [parse(child) for child in found]
+    fingerprints = [one.fingerprint for one in parsed]
+    known = {
+        row.fingerprint: row
+        for start in range(0, len(fingerprints), 500)
+        for row in SSHKey.objects.filter(fingerprint__in=fingerprints[start : start + 500])
+    }
+    for number, (child, one) in enumerate(zip(found, parsed, strict=True), 1):
+        load_key(report, user, child, known.get(one.fingerprint))
+        if number % 1000 == 0:
+            report.progress("keys", number, len(found))
+
+
+def parse(entry: Entry) -> Any:
+    """The key of an entry. Raises SeedError."""
+    try:
+        return parse_public_key(entry.read("key", text))
+    except InvalidPublicKeyError as error:
+        raise entry.problem("key", error) from error
+
+
+def load_key(report: Report, user: User, entry: Entry, row: SSHKey | None) -> None:
+    """Make or change one key of a user, of which `row` is what there is already."""
+    if entry.is_absent:
+        _remove(report, "keys", row)
+        return
+    values = entry.fields(
+        {"title": text, "usage_type": choice(UsageType.values), "expires_at": optional(moment), "created_at": optional(moment)}
+    )
+    if values.get("created_at", True) is None:
+        del values["created_at"]
+    if row is None:
+        add_user_key(user=user, key=entry.values["key"], rules=(report.former, None), may_be_expired=True, **values, **new_id(entry))
+        report.count("keys", "created")
+        return
+    if row.user_id != user.pk or row.kind != "key":
+        raise entry.problem("key", "belongs to somebody else")
+    if entry.get("id", integer, row.pk) != row.pk:
+        raise entry.problem("id", f"the key has the id {row.pk} already")
+    report.changed("keys", update(row, values))
+
+
+def load_tokens(report: Report, user: User, entry: Entry, key: str) -> None:
+    """Make or change the user's tokens; one without a `token` matches by name, and gets a generated one when it is new."""
+    for child in children(entry.values[key], entry.at(key), _TOKEN):
+        load_token(report, user, child)
+
+
+def load_token(report: Report, user: User, entry: Entry) -> None:
+    """Make or change one token."""
+    clear = entry.get("token", optional(text))
+    name = entry.get("name", text, "token")
+    rows = PersonalAccessToken.objects.filter(user=user)
+    row = rows.filter(token_digest=PersonalAccessToken.digest(clear)).first() if clear else rows.filter(name=name).first()
+    if entry.is_absent:
+        _remove(report, "personal_access_tokens", row)
+        return
+    values = entry.fields({"scopes": texts, "expires_at": optional(day), "revoked": boolean})
+    if row is None:
+        scopes, expires_at = values.get("scopes", ["api"]), values.get("expires_at")
+        row, secret = create_token(user=user, name=name, scopes=scopes, expires_at=expires_at, token=clear, **new_id(entry))
+        report.count("personal_access_tokens", "created")
+        if not clear:
+            report.secret("personal_access_token", f"{user.username}/{name}", secret)
+        update(row, {"revoked": values.get("revoked", False)})
+        return
+    report.changed("personal_access_tokens", update(row, values))
+
+
+def register() -> None:
+    """Make the section and its keys known."""
+    keys = {"id", "username", "password", "two_factor_secret", *_FIELDS}
+    register_section(Section("users", order=20, keys=keys, load=load_user, model=User))
+    register_key("users", "extra_emails", 10, load_extra_emails)
+    register_key("users", "keys", 20, load_keys, model=SSHKey)
+    register_key("users", "personal_access_tokens", 30, load_tokens, model=PersonalAccessToken)

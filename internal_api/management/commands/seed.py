@@ -1,0 +1,68 @@
+"""Bring the database to the state that files describe."""
+
+import json
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
+from django.db.models.deletion import ProtectedError
+
+from internal_api.seeding import Report, SeedError, seed
+from internal_api.seeding.engine import parse
+
+
+class Command(BaseCommand):
+    """`seed FILE [FILE ...]`, `-` for standard input; all files are applied, or none."""
+
+    help = "Load users, keys, groups, projects and settings from YAML or JSON files; applying a file twice changes nothing."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("files", nargs="+", metavar="FILE", help="a YAML or JSON file, or - for standard input")
+        parser.add_argument("--output", choices=["table", "json"], default="table", help="how generated tokens are printed")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Read all files, then apply them in one transaction."""
+        documents = [self._read(name) for name in options["files"]]
+        names = iter(options["files"])
+        current = {"file": options["files"][0]}
+
+        def each() -> Any:
+            for document in documents:
+                current["file"] = next(names)
+                yield document
+
+        try:
+            report = seed(each(), progress=self._progress)
+        except SeedError as error:
+            raise CommandError(f"{current['file']}: {error}") from error
+        except ProtectedError as error:
+            raise CommandError(f"{current['file']}: something that is to be removed is still in use: {error.args[0]}") from error
+        except DatabaseError as error:
+            raise CommandError(f"{current['file']}: the database refuses it: {' '.join(str(error).split())}") from error
+        self._tell(report, as_json=options["output"] == "json")
+
+    def _read(self, name: str) -> dict[str, Any]:
+        try:
+            content = sys.stdin.read() if name == "-" else Path(name).read_text()
+            return parse(content)
+        except SeedError as error:
+            raise CommandError(f"{name}: {error}") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise CommandError(f"{name}: cannot be read: {error}") from error
+
+    def _progress(self, name: str, done: int, total: int) -> None:
+        self.stderr.write(f"{name}: {done} of {total}")
+
+    def _tell(self, report: Report, *, as_json: bool) -> None:
+        if as_json:
+            self.stdout.write(json.dumps({"changes": report.changes(), "secrets": report.secrets}, indent=2))
+            return
+        if not report.changes():
+            self.stdout.write("Nothing to change: everything is as the files say.")
+        for kind, outcomes in report.changes().items():
+            self.stdout.write(f"{kind}: {', '.join(f'{number} {outcome}' for outcome, number in outcomes.items())}")
+        for secret in report.secrets:
+            self.stdout.write(f"{secret['kind']} {secret['name']}: {secret['token']}   (shown this once)")

@@ -1,0 +1,71 @@
+"""What a seed file may hold: sections, and keys inside their entries, filled in by the apps when they are ready."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import Model
+
+from internal_api.seeding.entries import Entry
+
+if TYPE_CHECKING:
+    from internal_api.seeding.engine import Report
+
+
+Load = Callable[["Report", Entry], Any]
+LoadKey = Callable[["Report", Any, Entry, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A top-level key. `load` brings one entry's own values into the database and returns its row, or None.
+
+    Sections are loaded in the order of `order`; entries in the order of `sort_key`. `models` are the tables whose ids a
+    file may choose. A section that is not `many` is one mapping.
+    """
+
+    name: str
+    order: int
+    keys: Collection[str]
+    load: Load
+    many: bool = True
+    sort_key: Callable[[Entry], Any] | None = None
+    model: type[Model] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key inside a section's entries, loaded after all sections have their rows, in the order of `order`.
+
+    `model` is the table whose ids the entries below it may choose.
+    """
+
+    name: str
+    order: int
+    load: LoadKey
+    model: type[Model] | None = None
+
+
+@dataclass
+class Registry:
+    """All that is known."""
+
+    sections: dict[str, Section] = field(default_factory=dict)
+    keys: dict[str, dict[str, Key]] = field(default_factory=dict)
+
+    def known_keys(self, section: Section) -> set[str]:
+        """All keys an entry of the section may have."""
+        return {*section.keys, *self.keys.get(section.name, {}), "absent"}
+
+
+registry = Registry()
+
+
+def register_section(section: Section) -> None:
+    """Make a section known."""
+    registry.sections[section.name] = section
+
+
+def register_key(section: str, name: str, order: int, load: LoadKey, model: type[Model] | None = None) -> None:
+    """Make a key inside a section's entries known; the app need not be the section's own."""
+    registry.keys.setdefault(section, {})[name] = Key(name, order, load, model)
