@@ -10,7 +10,7 @@ from accounts.services.ssh_keys import add_user_key
 from accounts.services.users import change_user, create_user, set_extra_emails
 from accounts.ssh.public_key import InvalidPublicKeyError, parse_public_key
 from internal_api.seeding import Entry, Report, Section, SeedError, register_key, register_section
-from internal_api.seeding.entries import Parser, boolean, children, choice, day, integer, moment, optional, text, texts
+from internal_api.seeding.entries import Parser, boolean, children, choice, day, integer, located, moment, optional, text, texts
 from internal_api.seeding.rows import matched_row, new_id, update
 
 LEAST_SECRET_BYTES = 14  # 112 bits, as RFC 4226 wants
@@ -47,7 +47,7 @@ def _totp_secret(value: Any, path: str) -> str:
 def load_user(report: Report, entry: Entry) -> User | None:
     """Make or change one user; None when the entry removes it."""
     username = entry.read("username", text)
-    user = matched_row(entry, User.objects.all(), User.matching_username(username), f"user {username!r}")
+    user: User | None = matched_row(entry, User.objects.all(), User.matching_username(username), f"user {username!r}")
     if entry.is_absent:
         _remove(report, "users", user)
         return None
@@ -95,7 +95,8 @@ def load_keys(report: Report, user: User, entry: Entry, key: str) -> None:
         for row in SSHKey.objects.filter(fingerprint__in=fingerprints[start : start + 500])
     }
     for number, (child, one) in enumerate(zip(found, parsed, strict=True), 1):
-        load_key(report, user, child, known.get(one.fingerprint))
+        with located(child.path):
+            load_key(report, user, child, known.get(one.fingerprint))
         if number % 1000 == 0:
             report.progress("keys", number, len(found))
 
@@ -132,7 +133,8 @@ def load_key(report: Report, user: User, entry: Entry, row: SSHKey | None) -> No
 def load_tokens(report: Report, user: User, entry: Entry, key: str) -> None:
     """Make or change the user's tokens; one without a `token` matches by name, and gets a generated one when it is new."""
     for child in children(entry.values[key], entry.at(key), _TOKEN):
-        load_token(report, user, child)
+        with located(child.path):
+            load_token(report, user, child)
 
 
 def load_token(report: Report, user: User, entry: Entry) -> None:

@@ -163,7 +163,7 @@ def _refuse_unstorable_text(text: str) -> None:
 
 
 def _multipart_values(request: HttpRequest) -> dict[str, Any]:
-    return _merged((key, value) for key, values in request.POST.lists() for value in values if isinstance(value, str))
+    return _merged((key, value) for key, values in request.POST.lists() for value in values)
 
 
 def _form_values(text: str) -> dict[str, Any]:

@@ -10,15 +10,16 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import jwt
+from jwt.types import Options
 from jwt.warnings import InsecureKeyLengthWarning
 
 # The contract accepts short shell secrets; `manage.py doctor` is where an operator is told to lengthen one.
 warnings.filterwarnings("ignore", category=InsecureKeyLengthWarning)
 
-_OPTIONS: dict[str, Any] = {"verify_iat": False, "verify_sub": False, "verify_jti": False}
+_OPTIONS: Options = {"verify_iat": False, "verify_sub": False, "verify_jti": False}
+_ANY_AUDIENCE: Options = {**_OPTIONS, "verify_aud": False}
 
 
 class InvalidServiceTokenError(Exception):
@@ -74,9 +75,14 @@ class Service:
         raise InvalidServiceTokenError(reason)
 
     def _check(self, token: str, secret: bytes) -> None:
-        options = _OPTIONS if self.audience else {**_OPTIONS, "verify_aud": False}
         claims = jwt.decode(
-            token, secret, algorithms=["HS256"], issuer=self.issuer, audience=self.audience, leeway=self.leeway, options=options
+            token,
+            secret,
+            algorithms=["HS256"],
+            issuer=self.issuer,
+            audience=self.audience,
+            leeway=self.leeway,
+            options=_OPTIONS if self.audience else _ANY_AUDIENCE,
         )
         if self.audience and "aud" not in claims:
             raise jwt.MissingRequiredClaimError("aud")

@@ -8,7 +8,21 @@ from accounts.seeds import parse
 from accounts.services.ssh_keys import add_deploy_key
 from internal_api.models.instance_settings import BranchLevel
 from internal_api.seeding import Entry, Report, Section, SeedError, register_key, register_section
-from internal_api.seeding.entries import Parser, any_text, boolean, children, choice, day, integer, mapping, moment, optional, text, texts
+from internal_api.seeding.entries import (
+    Parser,
+    any_text,
+    boolean,
+    children,
+    choice,
+    day,
+    integer,
+    located,
+    mapping,
+    moment,
+    optional,
+    text,
+    texts,
+)
 from internal_api.seeding.rows import matched_row, new_id, update
 from repositories.models import (
     AccessLevel,
@@ -110,7 +124,7 @@ def _remove(report: Report, kind: str, row: Any) -> None:
 def load_group(report: Report, entry: Entry) -> Namespace | None:
     """Make or change one group; its parent is there already, since shorter paths come first."""
     full_path = entry.read("path", text)
-    row = matched_row(entry, Namespace.objects.all(), find_namespace(full_path), f"group {full_path!r}")
+    row: Namespace | None = matched_row(entry, Namespace.objects.all(), find_namespace(full_path), f"group {full_path!r}")
     if entry.is_absent:
         _remove(report, "groups", row)
         return None
@@ -140,7 +154,7 @@ def _top_level_values(entry: Entry, *, is_top_level: bool) -> dict[str, Any]:
 def load_project(report: Report, entry: Entry) -> Project | None:
     """Make or change one project."""
     full_path = entry.read("path", text)
-    row = matched_row(entry, Project.objects.all(), find_project(full_path), f"project {full_path!r}")
+    row: Project | None = matched_row(entry, Project.objects.all(), find_project(full_path), f"project {full_path!r}")
     if entry.is_absent:
         _remove(report, "projects", row)
         return None
@@ -192,7 +206,8 @@ def load_members(report: Report, place: Namespace | Project, entry: Entry, key: 
             continue
         level = ROLES[member.read("access_level", choice(ROLES)) if isinstance(value, dict) else choice(ROLES)(value, path)]
         state = member.get("state", choice(MemberState.values), MemberState.ACTIVE)
-        report.changed("members", set_member(place, user, level, state=state, expires_at=member.get("expires_at", optional(day))))
+        with located(path):
+            report.changed("members", set_member(place, user, level, state=state, expires_at=member.get("expires_at", optional(day))))
 
 
 def load_shares(report: Report, place: Namespace | Project, entry: Entry, key: str) -> None:
@@ -205,7 +220,8 @@ def load_shares(report: Report, place: Namespace | Project, entry: Entry, key: s
         if isinstance(value, dict) and Entry(value, path, {"absent"}).is_absent:
             report.count("shares", "removed" if unshare_with(place, group) else "unchanged")
             continue
-        report.changed("shares", share_with(place, group, ROLES[choice(ROLES)(value, path)]))
+        with located(path):
+            report.changed("shares", share_with(place, group, ROLES[choice(ROLES)(value, path)]))
 
 
 def load_redirects(report: Report, project: Project, entry: Entry, key: str) -> None:
@@ -217,7 +233,8 @@ def load_redirects(report: Report, project: Project, entry: Entry, key: str) -> 
 def load_deploy_keys(report: Report, project: Project, entry: Entry, key: str) -> None:
     """Enable deploy keys for the project; the same key in two projects is one key with two grants."""
     for child in children(entry.values[key], entry.at(key), _DEPLOY_KEY):
-        load_deploy_key(report, project, child)
+        with located(child.path):
+            load_deploy_key(report, project, child)
 
 
 def load_deploy_key(report: Report, project: Project, entry: Entry) -> None:

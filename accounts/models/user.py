@@ -1,6 +1,6 @@
 """People, bots and service accounts."""
 
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.core.validators import RegexValidator
@@ -116,7 +116,7 @@ class User(AbstractBaseUser):
         return self.is_staff
 
     @classmethod
-    def matching_username(cls, username: str) -> models.QuerySet[Self]:
+    def matching_username(cls, username: str) -> models.QuerySet[Any]:
         """Users of that name in any letter case; uses the index behind the unique constraint."""
         return cls._default_manager.annotate(username_lower=Lower("username")).filter(username_lower=username.lower())
 

@@ -9,9 +9,8 @@ import yaml
 from django.db import transaction
 from django.db.models import Model
 
-from internal_api.errors import DomainError
 from internal_api.models import InstanceSettings
-from internal_api.seeding.entries import LARGEST, Entry, SeedError, listing, mapping
+from internal_api.seeding.entries import LARGEST, Entry, SeedError, listing, located, mapping
 from internal_api.seeding.ids import reserve_ids
 from internal_api.seeding.registry import Section, registry
 
@@ -93,7 +92,7 @@ def _apply(report: Report, document: dict[str, Any]) -> None:
     for name, found in entries.items():
         section = registry.sections[name]
         for done, entry in enumerate(sorted(found, key=section.sort_key) if section.sort_key else found, 1):
-            rows.append((name, _guarded(section.load, report, entry), entry))
+            rows.append((name, _load(section, report, entry), entry))
             if done % _EVERY == 0:
                 report.progress(name, done, len(found))
     _load_keys(report, rows)
@@ -131,6 +130,11 @@ def _choose(chosen: dict[type[Model], list[int]], model: type[Model] | None, val
         chosen.setdefault(model, []).append(identifier)
 
 
+def _load(section: Section, report: Report, entry: Entry) -> Any:
+    with located(entry.path):
+        return section.load(report, entry)
+
+
 def _load_keys(report: Report, rows: list[tuple[str, Any, Entry]]) -> None:
     waiting = [
         (key.order, position, key, row, entry)
@@ -139,14 +143,5 @@ def _load_keys(report: Report, rows: list[tuple[str, Any, Entry]]) -> None:
         if key.name in entry and row is not None
     ]
     for _, _, key, row, entry in sorted(waiting, key=lambda item: item[:2]):
-        _guarded(key.load, report, row, entry, key.name)
-
-
-def _guarded(load: Callable[..., Any], report: Report, *arguments: Any) -> Any:
-    """Run a loader; a domain error of its becomes an error at the entry."""
-    try:
-        return load(report, *arguments)
-    except DomainError as error:
-        entry = next(argument for argument in arguments if isinstance(argument, Entry))
-        where = entry.at(arguments[-1]) if isinstance(arguments[-1], str) else entry.path
-        raise SeedError(where, error.message) from error
+        with located(entry.at(key.name)):
+            key.load(report, row, entry, key.name)

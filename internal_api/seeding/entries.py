@@ -2,10 +2,13 @@
 
 import difflib
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, time
 from typing import Any
 
 from django.utils.dateparse import parse_date, parse_datetime
+
+from internal_api.errors import DomainError
 
 LARGEST = 2**63 - 1
 
@@ -17,6 +20,15 @@ class SeedError(Exception):
         self.path = path
         self.problem = problem
         super().__init__(f"{path}: {problem}" if path else problem)
+
+
+@contextmanager
+def located(path: str) -> Iterator[None]:
+    """Turn a domain error, which does not know of files, into an error at this place of the file."""
+    try:
+        yield
+    except DomainError as error:
+        raise SeedError(path, error.message) from error
 
 
 Parser = Callable[[Any, str], Any]

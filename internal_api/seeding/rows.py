@@ -24,7 +24,7 @@ def matched_row(entry: Entry, rows: QuerySet[Any], by_name: QuerySet[Any], name:
     return named
 
 
-def new_id(entry: Entry) -> dict[str, int]:
+def new_id(entry: Entry) -> dict[str, Any]:
     """The id for a new row, where the entry chooses one."""
     identifier = entry.get("id", integer)
     if identifier == 0:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import DatabaseError, connection
 from django.utils import timezone
@@ -40,11 +41,11 @@ def _reaching_the_database() -> Iterator[None]:
         raise SharedStoreError(str(error)) from error
 
 
-def _value(moment: datetime) -> object:
+def _value(moment: datetime) -> Any:
     return connection.ops.adapt_datetimefield_value(moment)
 
 
-def _row(sql: str, *params: object) -> tuple[object, ...] | None:
+def _row(sql: str, *params: Any) -> tuple[object, ...] | None:
     with _reaching_the_database(), connection.cursor() as cursor:
         cursor.execute(sql, params)
         row: tuple[object, ...] | None = cursor.fetchone()

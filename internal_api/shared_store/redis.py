@@ -25,6 +25,11 @@ def _reaching_redis() -> Iterator[None]:
         raise SharedStoreError(str(error)) from error
 
 
+def _text(value: bytes | str | None) -> str | None:
+    """The client decodes, which its types do not tell."""
+    return value.decode() if isinstance(value, bytes) else value
+
+
 class RedisStore:
     """One client per process; its connections are made after the fork, on first use."""
 
@@ -57,11 +62,11 @@ class RedisStore:
 
     def get(self, key: str) -> str | None:
         with _reaching_redis():
-            return self._client.get(key)
+            return _text(self._client.get(key))
 
     def take(self, key: str) -> str | None:
         with _reaching_redis():
-            return self._client.getdel(key)
+            return _text(self._client.getdel(key))
 
     def forget(self, key: str) -> None:
         with _reaching_redis():

@@ -1,6 +1,6 @@
 """What the views of all apps have in common."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from rest_framework.viewsets import ViewSet
 
@@ -27,12 +27,12 @@ class InternalViewSet(ViewSet):
 class ShellViewSet(InternalViewSet):
     """Asked by GitLab Shell and Gitaly."""
 
-    authentication_classes: ClassVar = [ShellAuthentication]
-    permission_classes: ClassVar = [IsService]
+    authentication_classes = [ShellAuthentication]
+    permission_classes = [IsService]
 
 
 class KasViewSet(InternalViewSet):
     """Asked by the Kubernetes agent server."""
 
-    authentication_classes: ClassVar = [KasAuthentication]
-    permission_classes: ClassVar = [IsService]
+    authentication_classes = [KasAuthentication]
+    permission_classes = [IsService]

@@ -14,7 +14,8 @@ def account_denial(user: User, instance: Instance) -> Denied | None:
         return Denied(Reason.INTERNAL_USER, messages.INTERNAL_USER)
     if user.state == "active" and not instance.enforce_terms:
         return _denial_of_active(user, instance)
-    return _denial_by_state(user, instance) or _denial_of_active(user, instance)
+    denied = _denial_by_state(user, instance)
+    return _denial_of_active(user, instance) if denied is None else denied
 
 
 def _denial_by_state(user: User, instance: Instance) -> Denied | None:
