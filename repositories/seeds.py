@@ -187,7 +187,7 @@ def _repository_values(entry: Entry) -> dict[str, Any]:
 
 
 def _user(username: str, path: str) -> User:
-    user = User.matching_username(username).first()
+    user: User | None = User.matching_username(username).first()
     if user is None:
         raise SeedError(path, f"there is no user {username!r}")
     return user

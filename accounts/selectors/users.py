@@ -11,7 +11,7 @@ def user_exists(user_id: int) -> bool:
 
 def get_user(username: str) -> User:
     """The user of that name in any letter case. Raises InvalidAccountError."""
-    user = User.matching_username(username).first()
+    user: User | None = User.matching_username(username).first()
     if user is None:
         raise InvalidAccountError(f"There is no user {username!r}.")
     return user

@@ -1,0 +1,59 @@
+# One command each: run, test, check. All need git, make and Python 3.11 or later, and nothing else.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+JOBS ?= 2
+PYTEST := $(BIN)/python -m pytest -n $(JOBS)
+
+help:  ## list these targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+.venv/installed: requirements/dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; name one with make PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+venv: .venv/installed  ## make .venv with the pinned dependencies
+
+run: venv  ## migrate, load the demo and serve on http://localhost:3001
+	$(BIN)/python manage.py migrate --verbosity 0
+	$(BIN)/python manage.py seed demo/seed.yaml
+	@echo
+	@echo 'Serving on http://localhost:3001. A first request, in another terminal:'
+	@echo
+	@echo '  curl --header "Gitlab-Shell-Api-Request: $$($(BIN)/python manage.py shell_token)" \'
+	@echo '       --data "key_id=11&project=gnuwget/wget2&action=git-upload-pack&protocol=ssh" \'
+	@echo '       http://localhost:3001/api/v4/internal/allowed'
+	@echo
+	LOG_FORMAT=$${LOG_FORMAT:-text} $(BIN)/gunicorn -c settings/gunicorn.py settings.wsgi
+
+test: test-sqlite test-postgresql  ## everything, on SQLite and, where its programs are found, on PostgreSQL with Redis
+
+test-sqlite: venv
+	env -u DATABASE_URL -u REDIS_URL $(PYTEST)
+
+test-postgresql: venv
+	$(BIN)/python -m tests.servers -- $(PYTEST)
+
+lint: venv  ## format, lint, types, import contracts, migrations, Django's own checks
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy .
+	$(BIN)/lint-imports
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python manage.py check --fail-level WARNING
+
+check: lint test  ## everything that has to hold
+
+format: venv  ## put the code into its form
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+requirements: venv  ## compile the pinned dependencies anew from pyproject.toml
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 -o requirements/base.txt pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --extra dev -o requirements/dev.txt pyproject.toml
+
+.PHONY: help venv run test test-sqlite test-postgresql lint check format requirements

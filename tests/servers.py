@@ -1,0 +1,193 @@
+"""Throw-away PostgreSQL and Redis servers for the tests.
+
+`python -m tests.servers -- pytest ...` runs a command with DATABASE_URL and REDIS_URL set to servers that exist as long
+as the command runs. Tests that stop and start a server of their own use `PostgreSQL` and `Redis` directly.
+"""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+START_SECONDS = 60
+
+
+class MissingProgramsError(Exception):
+    """A server's programs are not installed; one sentence."""
+
+
+def free_port() -> int:
+    """A loopback port that nobody uses at the moment."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def wait_until(ready: object, what: str, seconds: float = START_SECONDS) -> None:
+    """Call `ready` until it is true; TimeoutError says what never came."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if callable(ready) and ready():
+            return
+        time.sleep(0.05)
+    raise TimeoutError(f"{what} did not come up within {seconds} s")
+
+
+def answers(port: int) -> bool:
+    """Whether something accepts connections there."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def postgresql_programs() -> Path:
+    """The directory of initdb and postgres. Raises MissingProgramsError."""
+    on_path = shutil.which("postgres")
+    candidates = [Path(on_path).parent] if on_path else []
+    candidates += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    for directory in candidates:
+        if (directory / "initdb").exists() and (directory / "postgres").exists():
+            return directory
+    raise MissingProgramsError("PostgreSQL's programs are not installed (Debian: apt-get install postgresql).")
+
+
+class PostgreSQL:
+    """A cluster in a temporary directory, without durability: a crash of the machine may lose it, nothing else does."""
+
+    def __init__(self, *, fsync: bool = False, max_connections: int = 200) -> None:
+        self.programs = postgresql_programs()
+        # The server refuses to run as root.
+        self.user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+        self.directory = Path(tempfile.mkdtemp(prefix="postgresql-"))
+        self.port = free_port()
+        self.fsync = fsync
+        self.max_connections = max_connections
+        self.process: subprocess.Popen[bytes] | None = None
+        if os.geteuid() == 0:
+            shutil.chown(self.directory, self.user)
+        self._run("initdb", "-D", str(self.directory / "data"), "-U", "postgres", "--auth=trust", "-E", "UTF8", "--locale=C.UTF-8", "-N")
+
+    def _command(self, program: str, *arguments: str) -> list[str]:
+        command = [str(self.programs / program), *arguments]
+        if os.geteuid() != 0:
+            return command
+        setpriv = shutil.which("setpriv") or "setpriv"
+        return [setpriv, f"--reuid={self.user}", f"--regid={self.user}", "--init-groups", "--reset-env", *command]
+
+    def _run(self, program: str, *arguments: str) -> None:
+        subprocess.run(self._command(program, *arguments), check=True, stdout=subprocess.DEVNULL, cwd=self.directory)
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        settings = {
+            "port": self.port,
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": self.directory,
+            "max_connections": self.max_connections,
+            "fsync": "on" if self.fsync else "off",
+            "synchronous_commit": "on" if self.fsync else "off",
+            "full_page_writes": "on" if self.fsync else "off",
+            "shared_buffers": "128MB",
+        }
+        options = [argument for name, value in settings.items() for argument in ("-c", f"{name}={value}")]
+        command = self._command("postgres", "-D", str(self.directory / "data"), *options)
+        with (self.directory / "log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.directory)
+        wait_until(self._is_ready, "PostgreSQL")
+
+    def _is_ready(self) -> bool:
+        ready = [str(self.programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        return subprocess.run(ready, check=False).returncode == 0
+
+    def stop(self, *, crash: bool = False) -> None:
+        """Stop it at once; `crash` gives it no chance to tidy up."""
+        if self.process is None:
+            return
+        self._signal("QUIT" if crash else "INT")
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+
+    def _signal(self, name: str) -> None:
+        pid = (self.directory / "data" / "postmaster.pid").read_text().split()[0]
+        subprocess.run(self._command("pg_ctl", "kill", name, pid), check=False)
+
+    def remove(self) -> None:
+        """Stop it for good."""
+        self.stop()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    @property
+    def url(self) -> str:
+        """For DATABASE_URL."""
+        return f"postgres://postgres@127.0.0.1:{self.port}/postgres"
+
+
+class Redis:
+    """A Redis without persistence."""
+
+    def __init__(self) -> None:
+        program = shutil.which("redis-server")
+        if program is None:
+            raise MissingProgramsError("Redis is not installed (Debian: apt-get install redis-server).")
+        self.program = program
+        self.port = free_port()
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        command = [self.program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        wait_until(lambda: answers(self.port), "Redis")
+
+    def stop(self) -> None:
+        """Kill it: it has nothing to lose."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    @property
+    def url(self) -> str:
+        """For REDIS_URL."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+
+@contextmanager
+def running_servers() -> Iterator[dict[str, str]]:
+    """A PostgreSQL and a Redis, as the environment variables that lead to them. Raises MissingProgramsError."""
+    redis = Redis()
+    postgresql = PostgreSQL()
+    try:
+        postgresql.start()
+        redis.start()
+        yield {"DATABASE_URL": postgresql.url, "REDIS_URL": redis.url}
+    finally:
+        redis.stop()
+        postgresql.remove()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a command with servers; its exit code. When the programs are missing: one line, and success."""
+    command = list(arguments[1:] if arguments[:1] == ["--"] else arguments)
+    try:
+        with running_servers() as variables:
+            return subprocess.run(command, check=False, env={**os.environ, **variables}).returncode
+    except MissingProgramsError as error:
+        sys.stderr.write(f"Left out: {error}\n")
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
