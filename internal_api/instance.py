@@ -15,3 +15,8 @@ def settings_of_version(version: int | None) -> InstanceSettings:
         remembered = InstanceSettings.current()
         _remembered["settings"] = remembered
     return remembered
+
+
+def forget() -> None:
+    """Read the settings at the next look, whatever their version."""
+    _remembered.clear()

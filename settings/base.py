@@ -137,6 +137,7 @@ TIME_ZONE = "UTC"
 USE_I18N = False
 STATIC_URL = "/admin/static/"
 STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT.mkdir(exist_ok=True)
 WHITENOISE_USE_FINDERS = True
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024 * 1024  # a push of 20,000 refs is 2 MB of changes
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 100_000

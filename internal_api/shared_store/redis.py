@@ -34,46 +34,46 @@ class RedisStore:
     """One client per process; its connections are made after the fork, on first use."""
 
     def __init__(self, url: str) -> None:
-        self._client = redis.Redis.from_url(url, decode_responses=True, socket_timeout=2, socket_connect_timeout=2)
+        self.client = redis.Redis.from_url(url, decode_responses=True, socket_timeout=2, socket_connect_timeout=2)
 
     def increase(self, key: str, life: int) -> int:
         with _reaching_redis():
-            return int(self._client.eval(_INCREASE, 1, key, life))
+            return int(self.client.eval(_INCREASE, 1, key, life))
 
     def decrease(self, key: str) -> int:
         with _reaching_redis():
-            return int(self._client.eval(_DECREASE, 1, key))
+            return int(self.client.eval(_DECREASE, 1, key))
 
     def count_in_window(self, key: str, life: int) -> int:
         with _reaching_redis():
-            return int(self._client.eval(_WINDOW, 1, key, life))
+            return int(self.client.eval(_WINDOW, 1, key, life))
 
     def number(self, key: str) -> int:
         with _reaching_redis():
-            return int(self._client.get(key) or 0)
+            return int(self.client.get(key) or 0)
 
     def put(self, key: str, text: str, life: int) -> None:
         with _reaching_redis():
-            self._client.set(key, text, ex=life)
+            self.client.set(key, text, ex=life)
 
     def put_once(self, key: str, text: str, life: int) -> bool:
         with _reaching_redis():
-            return bool(self._client.set(key, text, ex=life, nx=True))
+            return bool(self.client.set(key, text, ex=life, nx=True))
 
     def get(self, key: str) -> str | None:
         with _reaching_redis():
-            return _text(self._client.get(key))
+            return _text(self.client.get(key))
 
     def take(self, key: str) -> str | None:
         with _reaching_redis():
-            return _text(self._client.getdel(key))
+            return _text(self.client.getdel(key))
 
     def forget(self, key: str) -> None:
         with _reaching_redis():
-            self._client.delete(key)
+            self.client.delete(key)
 
     def is_healthy(self) -> bool:
         try:
-            return bool(self._client.ping())
+            return bool(self.client.ping())
         except redis.RedisError:
             return False

@@ -1,0 +1,99 @@
+"""What all tests share: which pass they belong to, the callers, the cast."""
+
+import base64
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+from pytest_django.fixtures import Settings
+
+from accounts.models import User
+from internal_api import instance
+from internal_api.authentication import service_secrets
+from internal_api.service_tokens import KAS, SHELL
+from internal_api.shared_store import shared_store
+from repositories.models import Namespace, Project
+from tests.factories import GroupFactory, ProjectFactory, UserFactory
+
+POSTGRESQL = os.environ.get("DATABASE_URL", "").startswith("postgres")
+SHELL_SECRET = "the shell secret of the tests, long enough"
+KAS_SECRET = base64.b64encode(bytes(range(32))).decode()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs PostgreSQL where there is only SQLite; real processes are started in one pass, not in both."""
+    left_out = set() if POSTGRESQL else {"postgresql"}
+    if not POSTGRESQL and not os.environ.get("LIVE_ON_SQLITE"):
+        left_out.add("live")
+    deselected = [item for item in items if any(item.get_closest_marker(name) for name in left_out)]
+    config.hook.pytest_deselected(items=deselected)
+    items[:] = [item for item in items if item not in deselected]
+
+
+@pytest.fixture(autouse=True)
+def secrets(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Secret files of the tests' own; the installation's are never touched."""
+    directory = Path(tmp_path_factory.getbasetemp()) / "secrets"
+    if not directory.exists():
+        directory.mkdir()
+        (directory / "shell").write_text(SHELL_SECRET + "\n")
+        (directory / "kas").write_text(KAS_SECRET + "\n")
+    settings.GITLAB_SHELL_SECRET_FILE = directory / "shell"
+    settings.GITLAB_KAS_SECRET_FILE = directory / "kas"
+    settings.GITLAB_SHELL_PREVIOUS_SECRET_FILE = settings.GITLAB_KAS_PREVIOUS_SECRET_FILE = None
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered() -> Iterator[None]:
+    """No settings of an earlier test, whose version may be the same."""
+    instance.forget()
+    yield
+    instance.forget()
+
+
+@pytest.fixture
+def store(db: None) -> Any:
+    """The shared store, empty: Redis where there is one, else the database."""
+    kept = shared_store()
+    if hasattr(kept, "client"):
+        kept.client.flushdb()
+    return kept
+
+
+@pytest.fixture
+def shell() -> Client:
+    """GitLab Shell, or Gitaly: a caller that holds the shell secret."""
+    return Client(headers={"gitlab-shell-api-request": SHELL.issue(service_secrets(SHELL)[0])})
+
+
+@pytest.fixture
+def kas() -> Client:
+    """The Kubernetes agent server."""
+    return Client(headers={"gitlab-kas-api-request": KAS.issue(service_secrets(KAS)[0], lifetime=30)})
+
+
+@pytest.fixture
+def stranger() -> Client:
+    """Somebody without any credentials."""
+    return Client()
+
+
+@pytest.fixture
+def ann(db: None) -> User:
+    """A person, member of nothing until a test says so."""
+    return UserFactory.create(username="ann")
+
+
+@pytest.fixture
+def acme(db: None) -> Namespace:
+    """A top-level group."""
+    return GroupFactory.create(path="acme")
+
+
+@pytest.fixture
+def rockets(acme: Namespace) -> Project:
+    """A private project of acme."""
+    return ProjectFactory.create(path="rockets", namespace=acme)

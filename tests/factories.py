@@ -1,0 +1,94 @@
+"""The cast of the tests: a few people, groups and projects with fixed names, made through the services that make real ones."""
+
+from typing import Any
+
+import factory
+
+from accounts.models import SSHKey, User
+from accounts.services.ssh_keys import add_deploy_key, add_user_key
+from accounts.services.users import create_user
+from repositories.models import Namespace, Project, Storage
+from repositories.services.namespaces import create_group
+from repositories.services.projects import create_project
+from tests.public_keys import CI_KEY, ED25519
+
+
+class UserFactory(factory.django.DjangoModelFactory[User]):
+    """A user with a personal namespace; the e-mail address follows the name."""
+
+    class Meta:
+        model = User
+
+    username = "ann"
+    name = factory.LazyAttribute(lambda user: user.username.capitalize())
+    email = factory.LazyAttribute(lambda user: f"{user.username}@example.com")
+
+    @classmethod
+    def _create(cls, model_class: type[User], *args: Any, **fields: Any) -> User:
+        return create_user(**fields)
+
+
+class SSHKeyFactory(factory.django.DjangoModelFactory[SSHKey]):
+    """A user's key."""
+
+    class Meta:
+        model = SSHKey
+
+    user = factory.SubFactory(UserFactory)
+    key = ED25519
+
+    @classmethod
+    def _create(cls, model_class: type[SSHKey], *args: Any, **fields: Any) -> SSHKey:
+        return add_user_key(may_be_expired=True, **fields)
+
+
+class DeployKeyFactory(factory.django.DjangoModelFactory[SSHKey]):
+    """A deploy key without an owner, not enabled anywhere."""
+
+    class Meta:
+        model = SSHKey
+
+    key = CI_KEY
+
+    @classmethod
+    def _create(cls, model_class: type[SSHKey], *args: Any, **fields: Any) -> SSHKey:
+        return add_deploy_key(may_be_expired=True, **fields)
+
+
+class StorageFactory(factory.django.DjangoModelFactory[Storage]):
+    """The storage that projects are put on."""
+
+    class Meta:
+        model = Storage
+        django_get_or_create = ("name",)
+
+    name = "default"
+    gitaly_address = "unix:/run/gitaly/gitaly.socket"
+
+
+class GroupFactory(factory.django.DjangoModelFactory[Namespace]):
+    """A top-level group, or one below `parent`."""
+
+    class Meta:
+        model = Namespace
+
+    path = "acme"
+
+    @classmethod
+    def _create(cls, model_class: type[Namespace], *args: Any, **fields: Any) -> Namespace:
+        return create_group(**fields)
+
+
+class ProjectFactory(factory.django.DjangoModelFactory[Project]):
+    """A private project of a group."""
+
+    class Meta:
+        model = Project
+
+    namespace = factory.SubFactory(GroupFactory)
+    path = "rockets"
+    storage = factory.SubFactory(StorageFactory)
+
+    @classmethod
+    def _create(cls, model_class: type[Project], *args: Any, **fields: Any) -> Project:
+        return create_project(**fields)
