@@ -13,6 +13,8 @@ from internal_api.permissions import IsService
 class InternalViewSet(ViewSet):
     """An endpoint of ours: its parameters come through `parameters`, its errors leave through `error_body`."""
 
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
+
     def parameters(self) -> Parameters:
         """Query and body of this request, merged. Raises BadRequestError and its siblings."""
         return Parameters.of(self.request._request)  # noqa: SLF001  DRF's parsers would read the body by rules of their own

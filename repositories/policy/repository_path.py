@@ -74,7 +74,8 @@ RESERVED_PROJECT_NAMES = frozenset(
     ]
 )
 _SEGMENT = re.compile(r"[a-zA-Z0-9_.][a-zA-Z0-9_.-]*")
-_GL_REPOSITORY = re.compile(r"(project|wiki|design)-([1-9][0-9]{0,18})|project-([1-9][0-9]{0,18})-wiki")
+_GL_REPOSITORY = re.compile(r"(project|wiki|design)-([1-9][0-9]{0,18})|project-([1-9][0-9]{0,18})-wiki", re.ASCII)
+LARGEST_ID = 2**63 - 1
 _WIKI = ".wiki"
 _DESIGN = ".design"
 
@@ -92,9 +93,10 @@ def parse_gl_repository(text: str) -> RepositoryId | None:
     match = _GL_REPOSITORY.fullmatch(text)
     if match is None:
         return None
-    if match[3] is not None:
-        return RepositoryId(RepositoryType.WIKI, int(match[3]))
-    return RepositoryId(RepositoryType(match[1]), int(match[2]))
+    project_id = int(match[2] or match[3])
+    if project_id > LARGEST_ID:
+        return None
+    return RepositoryId(RepositoryType(match[1]) if match[1] else RepositoryType.WIKI, project_id)
 
 
 def gl_repository(repository_type: str, project_id: int) -> str:

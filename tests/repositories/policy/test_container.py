@@ -1,0 +1,191 @@
+"""Rules about the project, and about pushing to it before anything is known of the changes (contract: allowed 4.4 to 4.7)."""
+
+import pytest
+
+from repositories.policy import Actor, Allowed, Change, CreateProject, Denied, Key, Reason, Request, Role, User, decide, explain
+from repositories.policy import messages as texts
+from tests.repositories.policy.questions import NOBODY, PULL, PUSH, READING_KEY, STRANGER, WRITING_KEY, ask, member, project
+
+DEVELOPER = member(Role.DEVELOPER)
+OWNER = member(Role.OWNER)
+SERVICE = Actor(user=User(5, "bot", user_type="service_account", role=Role.DEVELOPER))
+ID = "1" * 40
+NONE = "0" * 40
+
+
+def message_of(request: Request) -> str | None:
+    verdict = decide(request)
+    return verdict.message if isinstance(verdict, Denied) else None
+
+
+@pytest.mark.parametrize("action", [PULL, PUSH])
+def test_missing_and_hidden_projects_are_told_apart_by_nobody(action: str) -> None:
+    """Allowed 10.3 #49, #50, 10.5 #106, gitlab-shell 5 #53."""
+    missing, hidden = decide(ask(STRANGER, action, None)), decide(ask(STRANGER, action, project()))
+    assert missing == hidden == Denied(Reason.PROJECT_NOT_FOUND, texts.PROJECT_NOT_FOUND)
+    assert Reason.PROJECT_NOT_FOUND.status == 404
+
+
+def test_a_path_without_a_namespace_names_nothing() -> None:
+    assert message_of(ask(OWNER, PULL, None, has_namespace=False)) == "The namespace you were looking for could not be found."
+
+
+def test_a_repository_may_be_missing_on_disk() -> None:
+    """Allowed 10.6 #143, 10.11 #238, #239, #247, #251."""
+    nothing = project(repository_exists=False, wiki_exists=False)
+    guest = member(Role.GUEST)
+    assert message_of(ask(guest, PULL, nothing)) == "A repository for this project does not exist yet."
+    assert message_of(ask(guest, PULL, nothing, repository_type="wiki")) == "A repository for this wiki does not exist yet."
+    assert message_of(ask(STRANGER, PULL, nothing)) == texts.PROJECT_NOT_FOUND, "but a stranger is not told"
+    assert Reason.NO_REPOSITORY.status == 404
+
+
+CERTIFIED = project(root_enforces_ssh_certificates=True)
+REFUSED = "You are not allowed to access projects in this namespace."
+
+
+@pytest.mark.parametrize(
+    ("actor", "what", "namespace_path", "message"),
+    [
+        pytest.param(DEVELOPER, project(), None, None, id="allowed 10.13 #290: not enforced"),
+        pytest.param(DEVELOPER, CERTIFIED, None, REFUSED, id="enforced, without a certificate"),
+        pytest.param(DEVELOPER, CERTIFIED, "", REFUSED, id="enforced, a blank namespace is none"),
+        pytest.param(SERVICE, CERTIFIED, None, None, id="allowed 10.13 #293: service account"),
+        pytest.param(READING_KEY, CERTIFIED, None, None, id="a deploy key passes"),
+        pytest.param(DEVELOPER, CERTIFIED, "acme", None, id="allowed 10.13 #296: root group"),
+        pytest.param(DEVELOPER, project(), "acme", None, id="a certificate where none is asked for"),
+        pytest.param(DEVELOPER, project(full_path="acme/tools/rockets"), "acme/tools", REFUSED, id="allowed 10.13 #295: subgroup"),
+        pytest.param(DEVELOPER, project(), "other", REFUSED, id="gitlab-shell 5 #58"),
+        pytest.param(DEVELOPER, project(root_is_group=False, root_path="ann"), "ann", REFUSED, id="allowed 10.13 #298: personal project"),
+        pytest.param(DEVELOPER, None, "acme", REFUSED, id="no project"),
+    ],
+)
+def test_certificates_and_namespaces(actor: Actor, what: object, namespace_path: str | None, message: str | None) -> None:
+    request = ask(actor, PULL, what, namespace_path=namespace_path)  # type: ignore[arg-type]  # a project or None
+    assert message_of(request) == message
+
+
+def test_certificates_are_asked_for_before_the_changes_are_known_only() -> None:
+    """Allowed 10.13 #292: Gitaly's own question carries no namespace."""
+    changes = (Change(ID, "2" * 40, "refs/heads/topic"),)
+    assert message_of(ask(DEVELOPER, PUSH, CERTIFIED, changes=changes)) is None
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        pytest.param(None, None, id="no address, no restriction"),
+        pytest.param("150.168.0.1", None, id="allowed 10.13 #277"),
+        pytest.param("150.168.0.2", texts.PROJECT_NOT_FOUND, id="allowed 10.13 #278"),
+        pytest.param("2001:db8::7", None, id="IPv6 inside"),
+        pytest.param("2001:db9::7", texts.PROJECT_NOT_FOUND, id="IPv6 outside"),
+        pytest.param("[127.0", texts.PROJECT_NOT_FOUND, id="gitlab-shell 5 #59: garbage"),
+    ],
+)
+@pytest.mark.parametrize("actor", [DEVELOPER, READING_KEY])
+def test_the_groups_list_of_addresses(address: str | None, message: str | None, actor: Actor) -> None:
+    what = project(root_ip_allowlist=("150.168.0.1", "10.0.0.0/8", "2001:db8::/32"))
+    assert message_of(ask(actor, PULL, what, check_ip=address)) == message
+
+
+def test_without_a_list_any_address_will_do() -> None:
+    assert message_of(ask(DEVELOPER, PULL, project(), check_ip="[127.0")) is None
+
+
+@pytest.mark.parametrize(
+    ("actor", "what", "message"),
+    [
+        pytest.param(OWNER, project(read_only=True, archived=True), texts.REPOSITORY_READ_ONLY, id="allowed 4.6 row 1"),
+        pytest.param(DEVELOPER, project(archived=True), "You can't push code to an archived project.", id="allowed 10.3 #46, 10.6 #145"),
+        pytest.param(member(Role.GUEST), project(archived=True), texts.ARCHIVED, id="archived comes before the role"),
+        pytest.param(WRITING_KEY, project(archived=True), texts.ARCHIVED, id="archived for a deploy key too"),
+        pytest.param(NOBODY, project(visibility="public"), texts.UPLOAD_NOT_ALLOWED, id="allowed 2.3"),
+    ],
+)
+def test_projects_that_take_no_pushes(actor: Actor, what: object, message: str) -> None:
+    assert message_of(ask(actor, PUSH, what)) == message  # type: ignore[arg-type]  # a project
+
+
+@pytest.mark.parametrize("what", [project(archived=True), project(read_only=True)])
+def test_archived_and_read_only_projects_can_be_pulled(what: object) -> None:
+    """Allowed 4.5, 10.2 #29."""
+    assert message_of(ask(DEVELOPER, PULL, what)) is None  # type: ignore[arg-type]  # a project
+
+
+FULL = project(over_storage_limit=True, storage_limit=10 * 1024**3)
+FULL_TEXT = (
+    "Your push to this repository has been rejected because the namespace storage limit of 10 GiB has been reached. "
+    "Reduce your namespace storage or ask an administrator for an exclusion."
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        pytest.param(None, None, id="never for _any"),
+        pytest.param((Change(ID, NONE, "refs/heads/topic"),), None, id="allowed 10.13 #289: deletions make room"),
+        pytest.param((Change(NONE, ID, "refs/heads/topic"),), FULL_TEXT, id="allowed 10.13 #283"),
+        pytest.param((Change(ID, NONE, "refs/heads/a"), Change(NONE, ID, "refs/heads/b")), FULL_TEXT, id="one of two adds"),
+    ],
+)
+def test_a_full_namespace_takes_deletions_only(changes: tuple[Change, ...] | None, message: str | None) -> None:
+    """Decisions 10b."""
+    assert message_of(ask(DEVELOPER, PUSH, FULL, changes=changes)) == message
+
+
+def test_a_full_namespaces_wiki_is_not_writable() -> None:
+    """Allowed 10.13 #287."""
+    assert message_of(ask(DEVELOPER, PUSH, FULL, repository_type="wiki")) == texts.WIKI_NOT_WRITABLE
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(10 * 1024**3, "10 GiB"), (4 * 1024**2, "4 MiB"), (1536 * 1024, "1.5 MiB"), (1, "1 bytes"), (2**52, "4096 TiB")]
+)
+def test_sizes_as_people_read_them(size: int, text: str) -> None:
+    assert texts.human_size(size) == text
+
+
+@pytest.mark.parametrize(
+    ("request_", "creates"),
+    [
+        pytest.param(ask(OWNER, PUSH, None, may_create_project=True), True, id="allowed 10.4 #67"),
+        pytest.param(ask(OWNER, PUSH, None), False, id="allowed 10.4 #73: may not create there"),
+        pytest.param(ask(OWNER, PULL, None, may_create_project=True), False, id="a pull creates nothing"),
+        pytest.param(ask(WRITING_KEY, PUSH, None, may_create_project=True), False, id="allowed 10.4 #76: deploy key"),
+        pytest.param(
+            ask(OWNER, PUSH, None, may_create_project=True, changes=(Change(NONE, ID, "refs/heads/main"),)), False, id="allowed 10.4 #74"
+        ),
+        pytest.param(ask(OWNER, PUSH, None, may_create_project=True, has_namespace=False), False, id="no namespace"),
+    ],
+)
+def test_a_push_may_create_its_project(request_: Request, creates: bool) -> None:
+    assert isinstance(decide(request_), CreateProject) is creates
+
+
+def test_an_explanation_has_every_rule_and_the_deciding_one() -> None:
+    request = ask(STRANGER, PUSH, project())
+    told = dict(explain(request))
+    assert told["the_project_is_visible"] == decide(request)
+    assert told["the_key_is_good"] == Allowed()
+    assert told["the_actor_may_push"] == Denied(Reason.PUSH_NOT_ALLOWED, texts.PUSH_NOT_ALLOWED)
+
+
+@pytest.mark.parametrize("verdict", [Allowed(), Denied(Reason.BLOCKED, "no"), CreateProject()])
+def test_a_verdict_has_no_truth_value(verdict: Allowed | Denied | CreateProject) -> None:
+    with pytest.raises(TypeError):
+        bool(verdict)
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_every_reason_is_a_401_or_a_404(reason: Reason) -> None:
+    """Allowed 4.1: a 403 would make clients hide the text."""
+    assert reason.status in (401, 404)
+
+
+def test_a_wiki_that_is_missing_has_words_of_its_own() -> None:
+    """Allowed 10.11 #254."""
+    assert decide(ask(STRANGER, PUSH, project(), repository_type="wiki")) == Denied(Reason.WIKI_NOT_FOUND, texts.WIKI_NOT_FOUND)
+
+
+def test_a_key_of_nobody_is_nobody() -> None:
+    assert message_of(ask(Actor(key=Key(4)), PULL, project())) == texts.PROJECT_NOT_FOUND
