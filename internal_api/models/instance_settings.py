@@ -1,9 +1,9 @@
 """The settings of the instance that administrators change while it runs; one row."""
 
+import time
 from typing import Any, ClassVar
 
 from django.db import models
-from django.db.models import F
 
 
 def default_key_bits() -> dict[str, int]:
@@ -37,7 +37,7 @@ class BranchLevel(models.TextChoices):
 
 
 class InstanceSettings(models.Model):
-    """What seed-format.md calls `instance`. `version` grows with every change, so that processes know when to read again."""
+    """What seed-format.md calls `instance`. `version` is another one after every change, so that processes know when to read again."""
 
     enabled_git_access_protocol = models.CharField(max_length=4, choices=GitProtocol, default=GitProtocol.ANY, blank=True)
     receive_max_input_size = models.PositiveIntegerField(default=0, help_text="MiB of one push; 0 for no limit.")
@@ -71,13 +71,13 @@ class InstanceSettings(models.Model):
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Keep the row the only one, and tell every process that it has changed."""
         self.pk = 1
+        self.version = time.time_ns()
         super().save(*args, **kwargs)
-        InstanceSettings.touch()
 
     @classmethod
     def touch(cls) -> None:
         """Make every process read the settings, and what is remembered with them, again."""
-        cls.objects.filter(pk=1).update(version=F("version") + 1)
+        cls.objects.filter(pk=1).update(version=time.time_ns())
 
     @classmethod
     def current(cls) -> "InstanceSettings":

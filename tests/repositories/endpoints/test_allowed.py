@@ -273,6 +273,8 @@ def test_every_way_to_a_role(shell: Client, db: None, place: str) -> None:
         case "group link":
             set_member(guests, ann, 40)
             share_with(parent, guests, 20)
+        case _:
+            assert place == "owner"
     gl_repository = f"project-{project.pk}"
     assert post(shell, user_id=7, gl_repository=gl_repository).status_code == 200
     pushed = post(shell, user_id=7, gl_repository=gl_repository, action="git-receive-pack")

@@ -20,6 +20,8 @@ from tests.repositories.policy.questions import (
     project,
 )
 
+Matrix = dict[str, list[tuple[str | None, str | None]]]
+
 OK = None
 N = texts.PROJECT_NOT_FOUND
 F = texts.DOWNLOAD_NOT_ALLOWED
@@ -50,7 +52,7 @@ PEOPLE: dict[str, Actor] = {
 }
 
 # allowed 9.1: the repository feature is enabled. Pull and push of a private, an internal and a public project.
-REPOSITORY_ENABLED = {
+REPOSITORY_ENABLED: Matrix = {
     "nobody": [(N, N), (N, N), (OK, U)],
     "stranger": [(N, N), (OK, P), (OK, P)],
     "external": [(N, N), (N, N), (OK, P)],
@@ -69,7 +71,7 @@ REPOSITORY_ENABLED = {
     "other key": [(N, N), (N, N), (OK, D)],
 }
 # allowed 9.2: members only.
-REPOSITORY_PRIVATE = {
+REPOSITORY_PRIVATE: Matrix = {
     "nobody": [(N, N), (N, N), (F, U)],
     "stranger": [(N, N), (F, P), (F, P)],
     "external": [(N, N), (N, N), (F, P)],
@@ -83,7 +85,7 @@ REPOSITORY_PRIVATE = {
     "other key": [(N, N), (N, N), (F, D)],
 }
 # allowed 9.2: nobody at all, but whoever sees the project is told so.
-REPOSITORY_DISABLED = {
+REPOSITORY_DISABLED: Matrix = {
     "nobody": [(N, N), (N, N), (F, U)],
     "stranger": [(N, N), (F, P), (F, P)],
     "guest": [(F, P), (F, P), (F, P)],
@@ -94,7 +96,7 @@ REPOSITORY_DISABLED = {
     "other key": [(N, N), (N, N), (F, D)],
 }
 # allowed 9.4 and 10.11: the wiki's own feature level decides.
-WIKI_ENABLED = {
+WIKI_ENABLED: Matrix = {
     "nobody": [(X, X), (X, X), (OK, U)],
     "stranger": [(X, X), (OK, R), (OK, R)],
     "external": [(X, X), (X, X), (OK, R)],
@@ -108,20 +110,20 @@ WIKI_ENABLED = {
     "reading key": [(OK, D), (OK, D), (OK, D)],
     "other key": [(X, X), (X, X), (OK, D)],
 }
-WIKI_PRIVATE = {
+WIKI_PRIVATE: Matrix = {
     "nobody": [(X, X), (X, X), (W, U)],
     "stranger": [(X, X), (W, R), (W, R)],
     "guest": [(W, R), (W, R), (W, R)],
     "reporter": [(OK, R), (OK, R), (OK, R)],
     "developer": [(OK, OK), (OK, OK), (OK, OK)],
 }
-WIKI_DISABLED = {
+WIKI_DISABLED: Matrix = {
     "stranger": [(X, X), (W, R), (W, R)],
     "developer": [(W, R), (W, R), (W, R)],
     "admin": [(W, R), (W, R), (W, R)],
     "reading key": [(W, D), (W, D), (W, D)],
 }
-MATRICES = {
+MATRICES: dict[tuple[str, str], Matrix] = {
     (RepositoryType.PROJECT, "enabled"): REPOSITORY_ENABLED,
     (RepositoryType.PROJECT, "private"): REPOSITORY_PRIVATE,
     (RepositoryType.PROJECT, "disabled"): REPOSITORY_DISABLED,

@@ -1,0 +1,19 @@
+"""Real processes, started once for all tests that use them."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from tests.live.service import Service, temporary_directory
+
+
+@pytest.fixture(scope="session")
+def service() -> Iterator[Service]:
+    """A running service with an empty database."""
+    directory = temporary_directory()
+    running = Service(directory)
+    running.start()
+    yield running
+    running.stop()
+    shutil.rmtree(directory, ignore_errors=True)

@@ -1,0 +1,114 @@
+"""The service as it runs for real: gunicorn on a loopback port with a database of its own."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import yaml
+
+from tests.servers import answers, free_port, wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass
+class Answer:
+    """A status and the JSON that came with it."""
+
+    status: int
+    body: Any
+    headers: Mapping[str, str]
+
+
+@dataclass
+class Service:
+    """One gunicorn with its settings; `directory` holds its secrets and, without PostgreSQL, its database."""
+
+    directory: Path
+    workers: int = 1
+    variables: dict[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+
+    def __post_init__(self) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.shell_secret = self.directory / "shell_secret"
+        self.shell_secret.write_text("the shell secret of a running service\n")
+        self.environment = {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "settings.base",
+            "DATABASE_URL": self._database_url(),
+            "SECRET_KEY": "the secret key of a running service",
+            "GITLAB_SHELL_SECRET_FILE": str(self.shell_secret),
+            "GITLAB_KAS_SECRET_FILE": str(self.directory / "kas_secret"),
+            "EXTERNAL_URL": self.url,
+            "VAR_DIR": str(self.directory),
+            "BIND": f"127.0.0.1:{self.port}",
+            "WEB_CONCURRENCY": str(self.workers),
+            "HOME": str(self.directory),
+            **self.variables,
+        }
+
+    def _database_url(self) -> str:
+        cluster = os.environ.get("DATABASE_URL", "")
+        if not cluster.startswith("postgres"):
+            return f"sqlite:///{self.directory}/db.sqlite3"
+        name = f"live_{uuid.uuid4().hex[:12]}"
+        with psycopg.connect(cluster.replace("postgres://", "postgresql://"), autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}"')
+        return cluster.rsplit("/", 1)[0] + f"/{name}"
+
+    def manage(self, *arguments: str, text: str | None = None) -> str:
+        """Run a management command; what it prints. Raises CalledProcessError."""
+        command = [sys.executable, str(ROOT / "manage.py"), *arguments]
+        done = subprocess.run(command, env=self.environment, input=text, capture_output=True, text=True, check=False, cwd=ROOT)
+        if done.returncode:
+            raise AssertionError(f"{arguments} failed: {done.stderr}")
+        return done.stdout
+
+    def seed(self, document: Mapping[str, Any]) -> str:
+        """Bring the database to a state."""
+        return self.manage("seed", "-", text=yaml.safe_dump(dict(document)))
+
+    def start(self) -> None:
+        """Migrate, serve, and wait until the port answers."""
+        self.manage("migrate", "--verbosity", "0")
+        command = [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "settings" / "gunicorn.py"), "settings.wsgi"]
+        with (self.directory / "service.log").open("ab") as log:
+            self.process = subprocess.Popen(command, env=self.environment, cwd=ROOT, stdout=log, stderr=log)
+        wait_until(lambda: answers(self.port), "the service")
+
+    def stop(self) -> None:
+        """Stop it gracefully."""
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(30)
+
+    def ask(self, path: str, values: Mapping[str, Any] | None = None, *, token: str | None = None) -> Answer:
+        """One request as GitLab Shell makes it: a POST of JSON, or a GET without values."""
+        headers = {"Content-Type": "application/json", "Gitlab-Shell-Api-Request": token or self.manage("shell_token").strip()}
+        data = None if values is None else json.dumps(values).encode()
+        request = urllib.request.Request(f"{self.url}/api/v4/internal/{path}", data=data, headers=headers)  # noqa: S310  http to ourselves
+        try:
+            with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310  likewise
+                return Answer(response.status, json.loads(response.read() or b"null"), dict(response.headers))
+        except urllib.error.HTTPError as error:
+            with error:
+                return Answer(error.code, json.loads(error.read() or b"null"), dict(error.headers))
+
+
+def temporary_directory() -> Path:
+    """A directory that other users may enter, since PostgreSQL and sshd may run as somebody else."""
+    directory = Path(tempfile.mkdtemp(prefix="live-"))
+    directory.chmod(0o755)
+    return directory

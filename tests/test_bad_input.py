@@ -1,0 +1,82 @@
+"""Whatever is thrown at an endpoint: a documented 4xx with a string, or an answer; never a fault, never HTML, nothing written."""
+
+import json
+from typing import Any
+
+import pytest
+from django.test import Client
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from accounts.models import SSHKey, User
+from internal_api.authentication import service_secrets
+from internal_api.service_tokens import SHELL
+from repositories.models import Namespace, Project
+from tests.test_every_route import MAPPED
+
+WORDS = ["_any", "git-upload-pack", "git-receive-pack", "ssh", "acme/rockets", "\x00", "\ud800", "9" * 40, "-1", "project-1"]
+TYPES = ["application/json", "application/x-www-form-urlencoded", "text/html", ""]
+ANYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text()
+    | st.sampled_from(
+        ["_any", "git-upload-pack", "git-receive-pack", "ssh", "acme/rockets", "\x00", "\ud800", "9" * 40, "-1", "project-1"]
+    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+NAMES = st.sampled_from(
+    ["action", "changes", "check_ip", "env", "gitaly_client_context_bin", "gl_repository", "identifier", "key", "key_id", "krb5principal",
+     "namespace_path", "operation", "project", "protocol", "push_options", "relative_path", "user_id", "username"]
+)  # fmt: skip
+QUESTIONS = st.dictionaries(NAMES, ANYTHING, max_size=8)
+
+
+def check(response: Any) -> None:
+    """An answer that GitLab Shell can read."""
+    assert response.status_code in {200, 400, 401, 404, 405, 413, 415, 422}, response.content
+    assert response["Content-Type"] == "application/json"
+    body = response.json()
+    if response.status_code >= 400:
+        assert isinstance(body["message"], str)
+        assert body["message"]
+
+
+def counts() -> list[int]:
+    return [model._default_manager.count() for model in (User, SSHKey, Namespace, Project)]  # noqa: SLF001  the default manager
+
+
+@pytest.mark.parametrize(("address", "method"), MAPPED)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(question=QUESTIONS, form=st.booleans())
+def test_any_parameters(db: None, address: str, method: str, question: dict[str, Any], form: bool) -> None:
+    before = counts()
+    shell = Client(headers={"gitlab-shell-api-request": SHELL.issue(service_secrets(SHELL)[0])})
+    if method == "get":
+        texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in question.items()}
+        check(shell.get(address, {name: text.encode(errors="replace").decode() for name, text in texts.items()}))
+    elif form:
+        body = "&".join(f"{name}={json.dumps(value)}" for name, value in question.items())
+        check(shell.generic(method.upper(), address, body, "application/x-www-form-urlencoded"))
+    else:
+        check(shell.generic(method.upper(), address, json.dumps(question), "application/json"))
+    assert counts() == before
+
+
+@pytest.mark.parametrize(("address", "method"), MAPPED)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(body=st.binary(max_size=200), content_type=st.sampled_from(TYPES))
+def test_any_bytes(db: None, address: str, method: str, body: bytes, content_type: str) -> None:
+    shell = Client(headers={"gitlab-shell-api-request": SHELL.issue(service_secrets(SHELL)[0])})
+    check(shell.generic(method.upper(), address, body, content_type))
+
+
+@pytest.mark.parametrize("address", [address for address, _ in MAPPED])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(token=st.text(alphabet=st.characters(min_codepoint=33, max_codepoint=126), max_size=300))
+def test_any_token_is_refused(db: None, address: str, token: str) -> None:
+    response = Client(headers={"gitlab-shell-api-request": token}).get(address)
+    assert (response.status_code, response.json()) == (401, {"message": "401 Unauthorized"})

@@ -1,0 +1,102 @@
+"""The small commands of operators: what they make, and one clear line on bad input."""
+
+import json
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+from django.core.management import CommandError, call_command
+
+from accounts.models import PersonalAccessToken, SSHKey, User
+from internal_api.authentication import service_secrets
+from internal_api.service_tokens import KAS, SHELL
+from repositories.models import Member, Namespace, Project, Refusal
+from repositories.services.access import set_member
+from tests import public_keys
+from tests.factories import SSHKeyFactory, StorageFactory
+
+
+def run(*arguments: str) -> Any:
+    out = StringIO()
+    call_command(*arguments, "--json", stdout=out)
+    return json.loads(out.getvalue())
+
+
+def test_a_company_is_made_command_by_command(db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    StorageFactory.create()
+    (tmp_path / "key.pub").write_text(public_keys.ED25519)
+    monkeypatch.setattr("sys.stdin", StringIO("correct horse battery\n"))
+    made = run("create_user", "ann", "--email", "ann@example.com", "--admin", "--password-stdin")
+    ann = User.objects.get()
+    assert made == {"id": ann.pk, "username": "ann", "email": "ann@example.com", "admin": True}
+    assert ann.check_password("correct horse battery")
+    key = run("add_ssh_key", "Ann", str(tmp_path / "key.pub"), "--title", "laptop", "--expires-at", "2090-01-31")
+    assert key == {"id": SSHKey.objects.get().pk, "title": "laptop", "fingerprint": f"SHA256:{SSHKey.objects.get().fingerprint}"}
+    run("add_ssh_key", "ann", public_keys.RSA_2048)
+    monkeypatch.setattr("sys.stdin", StringIO(public_keys.RSA_4096))
+    run("add_ssh_key", "ann", "-")
+    token = run("create_personal_access_token", "ann", "ci", "--scope", "api", "--expires-at", "2030-01-31")["token"]
+    assert PersonalAccessToken.objects.get().token_digest == PersonalAccessToken.digest(token)
+    assert run("create_group", "acme", "--visibility", "public")["path"] == "acme"
+    assert run("create_group", "acme/tools")["path"] == "acme/tools"
+    assert run("create_project", "acme/tools/rockets")["path"] == "acme/tools/rockets"
+    assert run("add_member", "acme/tools", "ann", "developer")["role"] == "developer"
+    run("add_member", "acme/tools/rockets", "ann", "maintainer")
+    assert (Namespace.objects.filter(kind="group").count(), Project.objects.count(), Member.objects.count()) == (2, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["create_user", "x.", "--email", "x@example.com"], "User 'x.' is not accepted"),
+        (["create_user", "x", "--email", "nonsense"], "User 'x' is not accepted: email"),
+        (["add_ssh_key", "nobody", public_keys.ED25519], "There is no user 'nobody'."),
+        (["add_ssh_key", "ann", "/nowhere/key.pub"], "/nowhere/key.pub cannot be read"),
+        (["add_ssh_key", "ann", "ssh-ed25519 AAAA"], "The key cannot be read"),
+        (["add_ssh_key", "ann", public_keys.ED25519, "--expires-at", "soon"], "soon: is not a time"),
+        (["add_ssh_key", "ann", public_keys.ED25519, "--expires-at", "2020-01-01"], "The key has expired already."),
+        (["create_personal_access_token", "ann", "ci", "--scope", "all"], "There is no scope 'all'."),
+        (["create_personal_access_token", "ann", "ci", "--scope", "api", "--expires-at", "2030-02-31"], "2030-02-31: is not a date"),
+        (["create_group", "acme/tools"], "There is no group 'acme'."),
+        (["create_group", "admin"], "The name is reserved."),
+        (["create_project", "nowhere/x"], "There is no namespace 'nowhere'."),
+        (["create_project", "ann/x"], "There is no storage"),
+        (["add_member", "nowhere", "ann", "owner"], "There is no group or project 'nowhere'."),
+        (["explain_access", "--project", "ann/x", "--changes", "nonsense"], "Line 1 of changes"),
+    ],
+)
+def test_bad_input_is_one_clear_line(ann: User, arguments: list[str], line: str) -> None:
+    with pytest.raises(CommandError) as caught:
+        call_command(*arguments, stdout=StringIO())
+    assert line in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("command", "service"), [("shell_token", SHELL), ("kas_token", KAS)])
+def test_tokens_for_curl(command: str, service: Any) -> None:
+    out = StringIO()
+    call_command(command, stdout=out)
+    assert service.verify(out.getvalue().strip(), service_secrets(service)).issuer == service.issuer
+    assert jwt.get_unverified_header(out.getvalue().strip()) == {"alg": "HS256", "typ": "JWT"}
+
+
+def test_each_rule_is_told_and_nothing_recorded(rockets: Project, ann: User) -> None:
+    set_member(rockets, ann, 20)
+    told = run("explain_access", "--user", "ANN", "--project", "acme/rockets", "--action", "git-receive-pack")
+    assert (told["actor"], told["role"], told["project"]) == ("ann", "reporter", "acme/rockets")
+    assert told["rules"]["the_project_is_visible"] == "allowed"
+    assert told["rules"]["the_actor_may_push"] == "denied (push_not_allowed): You are not allowed to push code to this project."
+    assert told["verdict"] == told["rules"]["the_actor_may_push"]
+    assert not Refusal.objects.exists()
+
+
+def test_an_explanation_for_a_key_an_id_and_nobody(rockets: Project, ann: User) -> None:
+    key = SSHKeyFactory.create(user=ann)
+    told = run("explain_access", "--key-id", str(key.pk), "--project", f"project-{rockets.pk}")
+    assert (told["actor"], told["role"]) == ("ann", "none")
+    assert run("explain_access", "--project", "no/where")["project"] == "not found"
+    out = StringIO()
+    call_command("explain_access", "--project", "acme/rockets", stdout=out)
+    assert "the_project_is_visible: denied (project_not_found)" in out.getvalue()
