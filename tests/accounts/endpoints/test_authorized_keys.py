@@ -113,7 +113,7 @@ def test_a_stranger_learns_nothing(stranger: Client, ann: User) -> None:
     assert (response.status_code, response.json()) == (401, {"message": "401 Unauthorized"})
 
 
-@pytest.mark.parametrize("others", [0, 200])
+@pytest.mark.parametrize("others", [10, 10_000])
 def test_one_statement_however_many_keys_there_are(
     shell: Client, ann: User, others: int, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
