@@ -2,18 +2,15 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.db.models import Model
 
 from internal_api.seeding.entries import Entry
+from internal_api.seeding.report import Report
 
-if TYPE_CHECKING:
-    from internal_api.seeding.engine import Report
-
-
-Load = Callable[["Report", Entry], Any]
-LoadKey = Callable[["Report", Any, Entry, str], None]
+Load = Callable[[Report, Entry], Any]
+LoadKey = Callable[[Report, Any, Entry, str], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,38 @@
+"""What applying seed files has done."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from internal_api.models import InstanceSettings
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass
+class Report:
+    """What a file did. `secrets` are the generated ones, shown this once; `former` are the settings before the file."""
+
+    former: InstanceSettings
+    outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    secrets: list[dict[str, str]] = field(default_factory=list)
+    progress: Progress = field(default=lambda _name, _done, _total: None)
+
+    def count(self, kind: str, outcome: str) -> None:
+        """Note that something was made, changed, removed or left as it was."""
+        self.outcomes[kind, outcome] += 1
+
+    def changed(self, kind: str, changed: bool) -> None:
+        self.count(kind, "changed" if changed else "unchanged")
+
+    def secret(self, kind: str, name: str, value: str) -> None:
+        """Keep a generated secret for the end of the output."""
+        self.secrets.append({"kind": kind, "name": name, "token": value})
+
+    def changes(self) -> dict[str, dict[str, int]]:
+        """Per kind of thing, how many were made, changed or removed."""
+        found: dict[str, dict[str, int]] = {}
+        for (kind, outcome), number in sorted(self.outcomes.items()):
+            if outcome != "unchanged":
+                found.setdefault(kind, {})[outcome] = number
+        return found
