@@ -2,23 +2,28 @@
 
 Pure: facts in, verdict out. `facts` is what a decision is made from, `verdicts` what it can be, `messages` what people
 read. The rules stand in the order in which they are asked in `decision.RULES`: `entrance` (instance, protocol, key,
-account, command), `container` (project there, visible, its certificates and addresses), `transfer` (pull, push).
+account, command), `container` (project there, visible, its certificates and addresses), `transfer` (pull, push),
+`refs` (what exactly is pushed, under the `protection` of branches and tags).
 `abilities` says what a role lets one do, `repository_path` what a path or an id names, `changes` reads a push's changes.
 """
 
 from repositories.policy.changes import ANY, Change, MalformedChangesError, parse_changes
 from repositories.policy.decision import decide, explain
-from repositories.policy.facts import Action, Actor, Instance, Key, KeyKind, Project, RepositoryType, Request, Role, User
-from repositories.policy.verdicts import Allowed, CreateProject, Denied, HasNewCommits, IsForced, NeedsGit, Reason, Verdict
+from repositories.policy.facts import Action, Actor, Instance, Key, KeyKind, Project, RepositoryType, Role, User
+from repositories.policy.protection import BranchRule, Grants, Protection, TagRule
+from repositories.policy.request import Request
+from repositories.policy.verdicts import Allowed, CreateProject, Denied, HasNewCommits, IsForced, NeedsGit, Question, Reason, Verdict
 
 __all__ = [
     "ANY",
     "Action",
     "Actor",
     "Allowed",
+    "BranchRule",
     "Change",
     "CreateProject",
     "Denied",
+    "Grants",
     "HasNewCommits",
     "Instance",
     "IsForced",
@@ -27,10 +32,13 @@ __all__ = [
     "MalformedChangesError",
     "NeedsGit",
     "Project",
+    "Protection",
+    "Question",
     "Reason",
     "RepositoryType",
     "Request",
     "Role",
+    "TagRule",
     "User",
     "Verdict",
     "decide",

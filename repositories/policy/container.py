@@ -2,7 +2,7 @@
 
 from repositories.policy import messages
 from repositories.policy.abilities import actor_can_read, address_is_allowed
-from repositories.policy.facts import Request
+from repositories.policy.request import Request
 from repositories.policy.verdicts import CreateProject, Denied, Reason
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from repositories.policy import container, entrance, transfer
-from repositories.policy.facts import Request
+from repositories.policy import container, entrance, refs, transfer
+from repositories.policy.request import Request
 from repositories.policy.verdicts import Allowed, CreateProject, Denied, NeedsGit, Verdict
 
 Rule = Callable[[Request], Denied | CreateProject | NeedsGit | None]
@@ -27,6 +27,7 @@ RULES: tuple[Rule, ...] = (
     transfer.the_actor_may_upload,
     transfer.there_is_room,
     transfer.the_actor_may_push,
+    refs.the_changes_may_be_pushed,
 )
 
 _ALLOWED = Allowed()

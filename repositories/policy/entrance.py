@@ -2,7 +2,8 @@
 
 from repositories.policy import messages
 from repositories.policy.accounts import account_denial
-from repositories.policy.facts import Action, RepositoryType, Request
+from repositories.policy.facts import Action, RepositoryType
+from repositories.policy.request import Request
 from repositories.policy.verdicts import Denied, Reason
 
 _PULLS = frozenset({Action.UPLOAD_PACK, Action.UPLOAD_ARCHIVE})

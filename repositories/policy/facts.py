@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
-from repositories.policy.changes import Change
-
 
 class Action(StrEnum):
     """The Git commands that are served."""
@@ -148,33 +146,3 @@ class Project:
     storage_limit: int = 0
     default_branch_push: str = "maintainer"
     developer_can_initial_push: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One question: may this actor run this command on this repository?
-
-    `changes` is None for `_any`, the question that is asked before the client has said what it will push.
-    `has_namespace` tells whether the path names a namespace and a project at all (contract: allowed 3.5);
-    `may_create_project` whether the actor may create the missing project (4.7).
-    """
-
-    action: str
-    protocol: str
-    actor: Actor
-    instance: Instance
-    project: Project | None
-    repository_type: str = RepositoryType.PROJECT
-    changes: tuple[Change, ...] | None = None
-    check_ip: str | None = None
-    namespace_path: str | None = None
-    has_namespace: bool = True
-    may_create_project: bool = False
-
-    @property
-    def is_push(self) -> bool:
-        return self.action == Action.RECEIVE_PACK
-
-    @property
-    def is_wiki(self) -> bool:
-        return self.repository_type == RepositoryType.WIKI

@@ -2,7 +2,7 @@
 
 from repositories.policy import messages
 from repositories.policy.abilities import can_download, can_download_wiki, can_push_code, can_write_wiki
-from repositories.policy.facts import Request
+from repositories.policy.request import Request
 from repositories.policy.verdicts import Denied, Reason
 
 

@@ -103,7 +103,7 @@ class CreateProject(_NoTruthValue):
 
 
 @dataclass(frozen=True, slots=True)
-class IsForced(_NoTruthValue):
+class IsForced:
     """A question for Git: does this update throw commits away, that is, is `oldrev` no ancestor of `newrev`?"""
 
     oldrev: str
@@ -111,17 +111,20 @@ class IsForced(_NoTruthValue):
 
 
 @dataclass(frozen=True, slots=True)
-class HasNewCommits(_NoTruthValue):
+class HasNewCommits:
     """A question for Git: does `newrev` hold commits that no protected branch holds?"""
 
     newrev: str
 
 
+Question = IsForced | HasNewCommits
+
+
 @dataclass(frozen=True, slots=True)
 class NeedsGit(_NoTruthValue):
-    """Only Git knows; ask, add the answer to the request, decide again."""
+    """Only Git knows; ask, add the answers to the request, decide again."""
 
-    question: IsForced | HasNewCommits
+    questions: tuple[Question, ...]
 
 
 Verdict = Allowed | Denied | CreateProject | NeedsGit

@@ -76,7 +76,7 @@ def _told(verdict: policy.Verdict) -> str:
         case policy.Denied():
             return f"denied ({verdict.reason}): {verdict.message}"
         case policy.NeedsGit():
-            return f"only Git knows: {verdict.question}"
+            return f"only Git knows: {', '.join(map(str, verdict.questions))}"
         case policy.CreateProject():
             return "the project would be created"
         case policy.Allowed():

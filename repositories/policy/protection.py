@@ -1,0 +1,100 @@
+"""Protected branches and tags: the rules that cover a name, and whom they let through (contract: allowed 5.5)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from repositories.policy.abilities import can_administer, can_push_code, can_read_project
+from repositories.policy.facts import Project, Role, User
+from repositories.policy.ref_names import covers
+
+
+@dataclass(frozen=True, slots=True)
+class Grants:
+    """The levels of a rule for one purpose.
+
+    `roles` are role levels (0 is "no one", which never grants; 60 is administrators). The others tell whether a level
+    names the acting user, a group through which the user is let in, or a writing deploy key that the user owns.
+    """
+
+    roles: frozenset[int] = frozenset()
+    user: bool = False
+    group: bool = False
+    deploy_key: bool = False
+
+    def include(self, user: User | None, project: Project) -> bool:
+        """Whether any level lets the acting user through. Being an administrator does not stand in for a role."""
+        if user is None:
+            return False
+        if self._role_of(user, project):
+            return True
+        if self.user and user.is_member:
+            return True
+        return self.group or (self.deploy_key and user.is_member and can_read_project(user, project))
+
+    def _role_of(self, user: User, project: Project) -> bool:
+        if Role.ADMIN in self.roles and user.admin:
+            return True
+        return can_push_code(user, project) and any(Role.NONE < role < Role.ADMIN and user.role >= role for role in self.roles)
+
+
+@dataclass(frozen=True, slots=True)
+class BranchRule:
+    """A protected branch, or all branches that a pattern covers; of the project or of its top-level group."""
+
+    name: str
+    push: Grants = Grants()
+    merge: Grants = Grants()
+    allow_force_push: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TagRule:
+    """A protected tag, or all tags that a pattern covers."""
+
+    name: str
+    create: Grants = Grants()
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """All rules that could cover something of this push. Where several do, access is the union of what they grant."""
+
+    branches: tuple[BranchRule, ...] = ()
+    tags: tuple[TagRule, ...] = ()
+    _exact: dict[str, list[BranchRule]] = field(init=False, compare=False, repr=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for rule in self.branches:
+            if "*" not in rule.name:
+                self._exact.setdefault(rule.name, []).append(rule)
+
+    def of_branch(self, name: str) -> list[BranchRule]:
+        """The rules that cover a branch."""
+        patterns = [rule for rule in self.branches if "*" in rule.name and covers(rule.name, name)]
+        return [*self._exact.get(name, ()), *patterns]
+
+    def of_tag(self, name: str) -> list[TagRule]:
+        """The rules that cover a tag."""
+        return [rule for rule in self.tags if covers(rule.name, name)]
+
+
+NO_PROTECTION = Protection()
+
+
+def may_push_to(rules: Iterable[BranchRule], user: User | None, project: Project) -> bool:
+    """Whether a protected branch may be pushed to; into an empty repository maintainers always, developers by the defaults."""
+    if project.empty and _may_push_first(user, project):
+        return True
+    return any(rule.push.include(user, project) for rule in rules)
+
+
+def _may_push_first(user: User | None, project: Project) -> bool:
+    if can_administer(user):
+        return True
+    developers_may = project.default_branch_push == "developer" or project.developer_can_initial_push
+    return user is not None and user.role == Role.DEVELOPER and developers_may
+
+
+def counts_as_protected(rules: Iterable[BranchRule], project: Project) -> bool:
+    """Whether a branch is protected: by a rule, or, while the repository is empty, by the defaults for first branches."""
+    return bool(rules) or (project.empty and project.default_branch_push != "developer")

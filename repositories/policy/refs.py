@@ -1,0 +1,160 @@
+"""Rules about what exactly is pushed, change by change; the first that objects refuses the whole push (contract: allowed 5.2 to 5.6).
+
+Merge requests are not kept here: the rows that need one (collaboration in 5.3, a merge in progress in 5.4 row 9) never hold.
+"""
+
+from repositories.policy import messages
+from repositories.policy.abilities import can_administer, can_push_code, can_read_project
+from repositories.policy.accounts import account_denial
+from repositories.policy.changes import Change
+from repositories.policy.facts import Project
+from repositories.policy.protection import BranchRule, TagRule, counts_as_protected, may_push_to
+from repositories.policy.ref_names import REPLACEMENT_CHARACTER, is_valid_name, looks_like_an_object_id
+from repositories.policy.request import Request
+from repositories.policy.verdicts import Denied, HasNewCommits, IsForced, NeedsGit, Question, Reason
+
+Answer = Denied | Question | None
+
+
+def the_changes_may_be_pushed(request: Request) -> Denied | NeedsGit | None:
+    """Every change in the order given. Questions for Git are collected, so that they are asked together and only if they matter."""
+    if not request.is_push or request.changes is None or request.project is None or request.is_wiki:
+        return None
+    questions: dict[Question, None] = {}
+    for change in request.changes:
+        answer = _change(request, request.project, change)
+        if isinstance(answer, Denied):
+            return NeedsGit(tuple(questions)) if questions else answer
+        if answer is not None:
+            questions[answer] = None
+    return NeedsGit(tuple(questions)) if questions else None
+
+
+def _change(request: Request, project: Project, change: Change) -> Answer:
+    denied = _deploy_key(request, project, change)
+    if denied is not None:
+        return denied
+    branch, tag = change.branch, change.tag
+    if branch is not None:
+        return _branch(request, project, change, branch)
+    return _tag(request, project, change, tag) if tag is not None else None
+
+
+def _deploy_key(request: Request, project: Project, change: Change) -> Denied | None:
+    """A deploy key pushes for its owner, who has to be somebody in good standing (contract: allowed 5.3).
+
+    Here the full name of the ref is held against the patterns for branches, so in practice only a pattern such as `*` bites.
+    """
+    if request.actor.deploy_key is None:
+        return None
+    owner = request.actor.user
+    rules = request.protection.of_branch(change.ref)
+    in_good_standing = owner is not None and account_denial(owner, request.instance) is None and can_read_project(owner, project)
+    if in_good_standing and (not rules or may_push_to(rules, owner, project)):
+        return None
+    return Denied(Reason.PUSH_NOT_ALLOWED, messages.PUSH_NOT_ALLOWED)
+
+
+def _branch(request: Request, project: Project, change: Change, name: str) -> Answer:
+    """Contract: allowed 5.4, rows 1 to 4."""
+    if change.deletes:
+        if name == project.default_branch:
+            return Denied(Reason.DEFAULT_BRANCH_DELETION, messages.DEFAULT_BRANCH_DELETION)
+    elif looks_like_an_object_id(name):
+        return Denied(Reason.BRANCH_NAME_LIKE_OBJECT_ID, messages.BRANCH_NAME_LIKE_OBJECT_ID)
+    elif not is_valid_name(name):
+        return Denied(Reason.BRANCH_NAME_INVALID, messages.BRANCH_NAME_INVALID)
+    rules = request.protection.of_branch(name)
+    if not counts_as_protected(rules, project):
+        return None
+    return _protected_branch(request, project, change, rules)
+
+
+def _protected_branch(request: Request, project: Project, change: Change, rules: list[BranchRule]) -> Answer:
+    """Contract: allowed 5.4, rows 5 to 9."""
+    if project.empty:
+        return _push(request, project, rules)
+    if change.deletes:
+        return _deletion(request)
+    if change.creates:
+        return _creation(request, project, change, rules)
+    return _update(request, project, change, rules)
+
+
+def _update(request: Request, project: Project, change: Change, rules: list[BranchRule]) -> Answer:
+    if not any(rule.allow_force_push for rule in rules):
+        forced = IsForced(change.oldrev, change.newrev)
+        if forced not in request.answers:
+            return forced
+        if request.answers[forced]:
+            return Denied(Reason.FORCE_PUSH, messages.FORCE_PUSH)
+    return _push(request, project, rules)
+
+
+def _push(request: Request, project: Project, rules: list[BranchRule]) -> Denied | None:
+    if may_push_to(rules, request.actor.user, project):
+        return None
+    if not project.empty:
+        return Denied(Reason.PROTECTED_BRANCH_PUSH, messages.PROTECTED_BRANCH_PUSH)
+    members_url = f"{request.instance.external_url}/{project.full_path}/-/project_members"
+    message = messages.NO_DEFAULT_BRANCH_YET.format(full_path=project.full_path, members_url=members_url)
+    return Denied(Reason.PROTECTED_BRANCH_PUSH, message)
+
+
+def _creation(request: Request, project: Project, change: Change, rules: list[BranchRule]) -> Answer:
+    if may_push_to(rules, request.actor.user, project):
+        return None
+    if not any(rule.merge.include(request.actor.user, project) for rule in rules):
+        return Denied(Reason.PROTECTED_BRANCH_CREATION, messages.PROTECTED_BRANCH_CREATION)
+    unknown = HasNewCommits(change.newrev)
+    if unknown not in request.answers:
+        return unknown
+    if request.answers[unknown]:
+        return Denied(Reason.PROTECTED_BRANCH_BASIS, messages.PROTECTED_BRANCH_BASIS)
+    if request.protocol != "web":
+        return Denied(Reason.PROTECTED_BRANCH_CREATION_BY_GIT, messages.PROTECTED_BRANCH_CREATION_BY_GIT)
+    return None
+
+
+def _deletion(request: Request) -> Denied | None:
+    if not can_administer(request.actor.user):
+        return Denied(Reason.PROTECTED_BRANCH_DELETION, messages.PROTECTED_BRANCH_DELETION)
+    if request.protocol != "web":
+        return Denied(Reason.PROTECTED_BRANCH_DELETION_BY_GIT, messages.PROTECTED_BRANCH_DELETION_BY_GIT)
+    return None
+
+
+def _tag(request: Request, project: Project, change: Change, name: str) -> Denied | None:
+    """Contract: allowed 5.6, rows 1 to 6. A tag that has an old revision exists: Git checks that itself when it locks the ref."""
+    if not change.creates and request.actor.deploy_key is None and not can_push_code(request.actor.user, project):
+        return Denied(Reason.TAG_CHANGE, messages.TAG_CHANGE)
+    denied = None if change.deletes else _tag_name(project, change, name)
+    if denied is not None:
+        return denied
+    rules = request.protection.of_tag(name)
+    return _protected_tag(request, project, change, rules) if rules else None
+
+
+def _tag_name(project: Project, change: Change, name: str) -> Denied | None:
+    if change.creates and name == project.default_branch:
+        return Denied(Reason.TAG_NAMED_LIKE_DEFAULT_BRANCH, messages.TAG_NAMED_LIKE_DEFAULT_BRANCH)
+    if REPLACEMENT_CHARACTER in name:  # all that arrives of bytes that are not UTF-8
+        return Denied(Reason.TAG_NAME_NOT_UTF8, messages.TAG_NAME_NOT_UTF8)
+    if not is_valid_name(name) or name.startswith("refs/tags/"):
+        return Denied(Reason.TAG_NAME_PROHIBITED, messages.TAG_NAME_PROHIBITED)
+    if looks_like_an_object_id(name):
+        return Denied(Reason.TAG_NAME_LIKE_OBJECT_ID, messages.TAG_NAME_LIKE_OBJECT_ID)
+    return None
+
+
+def _protected_tag(request: Request, project: Project, change: Change, rules: list[TagRule]) -> Denied | None:
+    """Contract: allowed 5.6, rows 7 to 10."""
+    if change.updates:
+        return Denied(Reason.PROTECTED_TAG_UPDATE, messages.PROTECTED_TAG_UPDATE)
+    if change.deletes and not can_administer(request.actor.user):
+        return Denied(Reason.PROTECTED_TAG_DELETION, messages.PROTECTED_TAG_DELETION)
+    if change.deletes and request.protocol != "web":
+        return Denied(Reason.PROTECTED_TAG_DELETION_BY_GIT, messages.PROTECTED_TAG_DELETION_BY_GIT)
+    if any(rule.create.include(request.actor.user, project) for rule in rules):
+        return None
+    return Denied(Reason.PROTECTED_TAG_CREATION, messages.PROTECTED_TAG_CREATION)
