@@ -56,4 +56,7 @@ requirements: venv  ## compile the pinned dependencies anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 -o requirements/base.txt pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --extra dev -o requirements/dev.txt pyproject.toml
 
-.PHONY: help venv run test test-sqlite test-postgresql lint check format requirements
+protocol: venv  ## compile the messages of repositories/gitaly anew
+	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. repositories/gitaly/gitaly.proto
+
+.PHONY: protocol help venv run test test-sqlite test-postgresql lint check format requirements

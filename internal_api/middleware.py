@@ -44,7 +44,6 @@ class RequestMiddleware:
         started = time.perf_counter()
         identifier = _identifier_of(request)
         token = correlation_id.set(identifier)
-        request.META["HTTP_X_REQUEST_ID"] = identifier
         request.path_info = _tidy_path(request.path_info)
         try:
             response = self.get_response(request)

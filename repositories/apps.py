@@ -10,6 +10,7 @@ class RepositoriesConfig(AppConfig):
 
     def ready(self) -> None:
         """Fill the kernel's registries."""
-        from repositories import seeds  # noqa: PLC0415  models are not loaded before this
+        from repositories import protection_seeds, seeds  # noqa: PLC0415  models are not loaded before this
 
         seeds.register()
+        protection_seeds.register()

@@ -8,7 +8,8 @@ from typing import Any
 from internal_api.parameters import LARGEST_ID, Parameters
 from internal_api.statements import fetch_row
 
-_IDENTIFIER = re.compile(r"(user|key)-(\d{1,19})")
+_IDENTIFIER = re.compile(r"(user|key)-(\d{1,19})", re.ASCII)
+_USERNAME = "username-"
 
 
 class ActorKind(StrEnum):
@@ -48,7 +49,9 @@ def actor_reference(parameters: Parameters) -> ActorReference:
 
 
 def identified_actor(identifier: str) -> ActorReference:
-    """`user-7`, or `key-7`: the owner of a person's key, or that deploy key. Anything else is nobody."""
+    """`user-7`, `username-ann`, or `key-7`: the owner of a person's key, or that deploy key. Anything else is nobody."""
+    if identifier.startswith(_USERNAME):
+        return ActorReference(ActorKind.USERNAME, identifier.removeprefix(_USERNAME).lower())
     match = _IDENTIFIER.fullmatch(identifier)
     if match is None or int(match[2]) > LARGEST_ID:
         return NOBODY

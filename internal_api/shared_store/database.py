@@ -25,11 +25,13 @@ _DECREASE = """
 UPDATE internal_api_sharedvalue SET number = CASE WHEN number > 0 THEN number - 1 ELSE 0 END
 WHERE key = %s AND expires_at > %s RETURNING number
 """
-_PUT_ONCE = """
+_PUT = """
 INSERT INTO internal_api_sharedvalue AS kept (key, number, text, expires_at) VALUES (%s, 0, %s, %s)
-ON CONFLICT (key) DO UPDATE SET text = excluded.text, expires_at = excluded.expires_at WHERE kept.expires_at <= %s
+ON CONFLICT (key) DO UPDATE SET text = excluded.text, expires_at = excluded.expires_at {condition}
 RETURNING key
 """
+_PUT_ONCE = _PUT.format(condition="WHERE kept.expires_at <= %s")
+_PUT = _PUT.format(condition="")
 _TAKE = "DELETE FROM internal_api_sharedvalue WHERE key = %s RETURNING text, expires_at > %s"
 
 
@@ -75,9 +77,7 @@ class DatabaseStore:
             return SharedValue.objects.filter(key=key, expires_at__gt=timezone.now()).values_list("number", flat=True).first() or 0
 
     def put(self, key: str, text: str, life: int) -> None:
-        expires_at = timezone.now() + timedelta(seconds=life)
-        with _reaching_the_database():
-            SharedValue.objects.update_or_create(key=key, defaults={"text": text, "number": 0, "expires_at": expires_at})
+        _row(_PUT, key, text, _value(timezone.now() + timedelta(seconds=life)))
 
     def put_once(self, key: str, text: str, life: int) -> bool:
         now = timezone.now()

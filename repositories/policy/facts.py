@@ -146,3 +146,4 @@ class Project:
     storage_limit: int = 0
     default_branch_push: str = "maintainer"
     developer_can_initial_push: bool = False
+    shows_merge_request_links: bool = True

@@ -1,4 +1,4 @@
-"""The facts of one decision, gathered in one statement; two more when the path is a former one."""
+"""The facts of one decision, gathered in one statement; one more when the path is a former one."""
 
 import json
 from dataclasses import dataclass, replace
@@ -18,7 +18,6 @@ from repositories.selectors.facts_sql import (
     FACTS_SQL,
     KEY_COLUMNS,
     PROJECT_COLUMNS,
-    REDIRECT_SQL,
     USER_COLUMNS,
     ContainerKind,
 )
@@ -75,19 +74,18 @@ def container_reference(gl_repository: str | None, path: str | None) -> Containe
 
 
 def gather(who: ActorReference, what: ContainerReference) -> Facts:
-    """One statement; one more for a path that no project has, and one more where that path is a former one."""
+    """One statement; one more for a path that no project has, since it may be a former one."""
     if what.path is None:
         row = _by_id(who, what.project_id or 0)
         return _facts(row, what.repository_type)
     named = candidates(what.path)
     row = _by_path(who, named)
     if row[_PROJECT] is not None:
-        return _facts(row, _type_found(row, named))
-    redirect = fetch_row(REDIRECT_SQL, _paths(named))
-    if redirect is None:
+        return _facts(row, _type_of(named, row[_PROJECT + 1].lower()))
+    row = _fetch(who, ContainerKind.FORMER_PATH, _paths(named))
+    if row[_PROJECT] is None:
         return replace(_facts(row, RepositoryType.PROJECT), has_namespace=split_path(what.path) is not None)
-    facts = _facts(_by_id(who, redirect[0]), next(one.repository_type for one in named if one.project_path.lower() == redirect[1]))
-    return replace(facts, redirected_path=what.path)
+    return replace(_facts(row, _type_of(named, row[-1])), redirected_path=what.path)
 
 
 def _paths(named: tuple[Candidate, ...]) -> dict[str, Any]:
@@ -112,8 +110,7 @@ def _by_path(who: ActorReference, named: tuple[Candidate, ...]) -> Row:
     return _fetch(who, ContainerKind.PATH_OR_SHORTER, params)
 
 
-def _type_found(row: Row, named: tuple[Candidate, ...]) -> RepositoryType:
-    found = row[_PROJECT + 1].lower()
+def _type_of(named: tuple[Candidate, ...], found: str) -> RepositoryType:
     return next(one.repository_type for one in named if one.project_path.lower() == found)
 
 
@@ -170,7 +167,7 @@ def _project(row: Row, settings: InstanceSettings) -> Project | None:
     if row[0] is None:
         return None
     project_id, full_path, visibility, archived, read_only, empty, repository, wiki, code_level, wiki_level, branch = row[:11]
-    root_id, root_path, is_group, protocol, allowlist, certificates, over_limit, limit, push_level, initial_push = row[11:]
+    root_id, root_path, is_group, protocol, allowlist, certificates, over_limit, limit, push_level, initial_push, links = row[11:]
     return Project(
         project_id,
         full_path,
@@ -193,6 +190,7 @@ def _project(row: Row, settings: InstanceSettings) -> Project | None:
         limit,
         push_level or settings.default_branch_push,
         bool(initial_push),
+        bool(links),
     )
 
 
@@ -209,7 +207,7 @@ def _parsed(text: str) -> tuple[str, ...]:
 
 
 def _storage(row: Row) -> StorageFacts | None:
-    name, address, token, relative_path = row
+    name, address, token, relative_path, _ = row
     return None if name is None else StorageFacts(name, address, decrypt(token) if token else None, relative_path)
 
 

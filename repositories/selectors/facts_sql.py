@@ -18,14 +18,22 @@ class ContainerKind(StrEnum):
     PATH = "path"
     PATH_OR_SHORTER = "path_or_shorter"
     """A path such as `g/p.wiki`: the project really called so, or else the one that the shorter path names."""
+    FORMER_PATH = "former_path"
+    """A path that a project, or the one of the shorter path, used to have."""
 
 
-_CONTAINER = "SELECT p.*, r.path AS full_path FROM repositories_project p JOIN repositories_route r ON r.project_id = p.id WHERE "
+_PROJECT = (
+    "SELECT p.*, r.path AS full_path, {former} AS former_path FROM repositories_project p JOIN repositories_route r ON r.project_id = p.id "
+)
+_CONTAINER = _PROJECT.format(former="''") + "WHERE "
+_EITHER = "(lower({table}.path) = %(path)s OR lower({table}.path) = %(shorter_path)s) ORDER BY length({table}.path) DESC LIMIT 1"
 _CONTAINER_SQL = {
     ContainerKind.ID: _CONTAINER + "p.id = %(project_id)s",
     ContainerKind.PATH: _CONTAINER + "lower(r.path) = %(path)s",
-    ContainerKind.PATH_OR_SHORTER: _CONTAINER
-    + "lower(r.path) = %(path)s OR lower(r.path) = %(shorter_path)s ORDER BY length(r.path) DESC LIMIT 1",
+    ContainerKind.PATH_OR_SHORTER: _CONTAINER + _EITHER.format(table="r"),
+    ContainerKind.FORMER_PATH: _PROJECT.format(former="lower(f.path)")
+    + "JOIN repositories_redirectroute f ON f.project_id = p.id WHERE "
+    + _EITHER.format(table="f"),
 }
 
 _COUNTS = "m.state = 'active' AND (m.expires_at IS NULL OR m.expires_at > %(today)s)"
@@ -112,8 +120,9 @@ PROJECT_COLUMNS = (
     "root.storage_limit",
     "n.default_branch_push",
     "n.developer_can_initial_push",
+    "p.merge_requests_enabled AND p.printing_merge_request_link_enabled",
 )
-STORAGE_COLUMNS = ("storage.name", "storage.gitaly_address", "storage.gitaly_token", "p.relative_path")
+STORAGE_COLUMNS = ("storage.name", "storage.gitaly_address", "storage.gitaly_token", "p.relative_path", "p.former_path")
 
 
 def _statement(actor: ActorKind, container: ContainerKind) -> str:
@@ -136,8 +145,3 @@ def _statement(actor: ActorKind, container: ContainerKind) -> str:
 FACTS_SQL: dict[tuple[ActorKind, ContainerKind], str] = {
     (actor, container): _statement(actor, container) for actor in ActorKind for container in ContainerKind
 }
-REDIRECT_SQL = """
-    SELECT project_id, lower(path) FROM repositories_redirectroute
-    WHERE project_id IS NOT NULL AND (lower(path) = %(path)s OR lower(path) = %(shorter_path)s)
-    ORDER BY length(path) DESC LIMIT 1
-"""

@@ -1,12 +1,25 @@
-"""What a decision leaves behind: a key's and a user's last use, once a day, and a row for a refusal (contract: decisions 25)."""
+"""Deciding with Git's help, and what a decision leaves behind (contract: decisions 23 to 25)."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 from django.utils import timezone
 
 from accounts.models import SSHKey, User
 from internal_api.logs import correlation_id
+from repositories import policy
 from repositories.models import Refusal
-from repositories.policy import Denied, Request
+from repositories.policy import Denied, NeedsGit, Question, Request, Verdict
 from repositories.selectors.facts import Facts
+
+
+def decide(question: Request, ask: Callable[[Iterable[Question]], Mapping[Question, bool]]) -> tuple[Request, Verdict]:
+    """The verdict, with Git asked as often as the policy needs it: hardly ever, and hardly ever twice."""
+    verdict = policy.decide(question)
+    while isinstance(verdict, NeedsGit):
+        question = replace(question, answers={**question.answers, **ask(verdict.questions)})
+        verdict = policy.decide(question)
+    return question, verdict
 
 
 def record_key_use(facts: Facts) -> None:

@@ -1,88 +1,117 @@
 """POST /allowed."""
 
-from typing import Any, NotRequired, TypedDict, assert_never
+from collections.abc import Iterable
+from typing import Any, assert_never
 
 from rest_framework.request import Request as HTTPRequest
 
 from accounts.selectors.users import user_exists
-from internal_api.errors import DomainError, NotFoundError
+from internal_api.errors import DomainError, NotFoundError, UnavailableError
 from internal_api.logs import note
 from internal_api.responses import JSONResponse
 from internal_api.views.base import ShellViewSet
 from repositories import policy
-from repositories.access_check import AccessCheck, InvalidAccessCheckError, Quarantine, read_access_check
-from repositories.feature_flags import gitaly_features
-from repositories.policy.messages import KEY_EXPIRES_SOON
-from repositories.policy.repository_path import container_path, gl_repository, relative_path
-from repositories.selectors.facts import Facts, gather, with_otp_session
-from repositories.services.decisions import record_key_use, record_pull, record_refusal
-
-
-class GitalyRepository(TypedDict):
-    """The repository as Gitaly is told of it; snake_case, or GitLab Shell ignores it silently."""
-
-    storage_name: str
-    relative_path: str
-    git_object_directory: str
-    git_alternate_object_directories: list[str]
-    gl_repository: str
-    gl_project_path: str
-
-
-class Gitaly(TypedDict):
-    """Which Gitaly to talk to."""
-
-    repository: GitalyRepository
-    address: str
-    token: str | None
-    features: dict[str, str]
-
-
-class AccessGranted(TypedDict):
-    """The answer to a command that may run (contract: allowed 6)."""
-
-    status: bool
-    gl_repository: str
-    gl_project_path: str
-    gl_project_id: int
-    gl_root_namespace_id: int
-    gl_id: str
-    gl_username: NotRequired[str]
-    gl_key_type: NotRequired[str]
-    gl_key_id: NotRequired[int]
-    git_config_options: list[str]
-    gitaly: Gitaly
-    gl_console_messages: list[str]
-    need_audit: bool
+from repositories.access_check import AccessCheck, InvalidAccessCheckError, read_access_check
+from repositories.access_granted import access_granted
+from repositories.gitaly.values import RepositoryRef, StorageAddress
+from repositories.models import Namespace
+from repositories.policy.protection import NO_PROTECTION
+from repositories.policy.repository_path import container_path, gl_repository, relative_path, split_path
+from repositories.selectors.creation import find_creatable_namespace
+from repositories.selectors.facts import ContainerReference, Facts, gather, with_otp_session
+from repositories.selectors.protection import find_protection, protected_branch_names
+from repositories.services.deadline import Deadline
+from repositories.services.decisions import decide, record_key_use, record_pull, record_refusal
+from repositories.services.one_shot_messages import remember_created, remember_moved
+from repositories.services.push_to_create import ProjectCreationError, create_by_push
 
 
 class AllowedViewSet(ShellViewSet):
     """POST /api/v4/internal/allowed: may this actor run this Git command on this repository (contract: allowed)."""
 
     def create(self, request: HTTPRequest) -> JSONResponse:
+        deadline = Deadline()
         check = read_access_check(self.parameters())
         facts = with_otp_session(gather(check.who, check.what))
         refuse_unknown_scoped_user(check, facts)
-        question = question_of(check, facts)
         record_key_use(facts)
-        verdict = policy.decide(question)
+        question, verdict = self._decided(check, facts, deadline)
+        if isinstance(verdict, policy.CreateProject):
+            facts = self._created(check, facts, deadline)
+            question, verdict = self._decided(check, facts, deadline)
         note(request, **log_fields(question, verdict))
         match verdict:
             case policy.Allowed():
                 if not question.is_push:
                     record_pull(facts)
+                remember_moved(facts, check.protocol)
                 return JSONResponse(access_granted(facts, check.quarantine))
             case policy.Denied():
                 record_refusal(facts, question, verdict)
                 return JSONResponse({"status": False, "message": verdict.message}, status=verdict.reason.status)
             case policy.CreateProject() | policy.NeedsGit():
-                raise NotImplementedError
+                raise RuntimeError("A decision that was made is not open.")
             case _:
                 assert_never(verdict)
 
+    @staticmethod
+    def _decided(check: AccessCheck, facts: Facts, deadline: Deadline) -> tuple[policy.Request, policy.Verdict]:
+        question = question_of(check, facts)
+        return decide(question, lambda questions: ask_git(questions, check, facts, deadline))
+
+    @staticmethod
+    def _created(check: AccessCheck, facts: Facts, deadline: Deadline) -> Facts:
+        """The facts after the push has made its project."""
+        namespace, path = creatable_place(check, facts)
+        user = facts.actor.account
+        if namespace is None or user is None:
+            raise RuntimeError("The policy creates where somebody may.")
+        project = create_by_push(namespace, path, creator_id=user.id, deadline=deadline)
+        found = gather(check.who, ContainerReference(project_id=project.pk))
+        remember_created(found, check.protocol)
+        return found
+
     def error_body(self, error: DomainError) -> dict[str, Any]:
         body = super().error_body(error)
-        return {"status": False, **body} if isinstance(error, InvalidAccessCheckError) else body
+        with_status = InvalidAccessCheckError | ProjectCreationError | UnavailableError
+        return {"status": False, **body} if isinstance(error, with_status) else body
+
+
+def creatable_place(check: AccessCheck, facts: Facts) -> tuple[Namespace | None, str]:
+    """Where the missing project would be made, if the actor may; only a push by somebody, of nothing yet, creates anything."""
+    user = facts.actor.account
+    parts = split_path(check.what.path) if check.what.path else None
+    is_candidate = facts.project is None and check.action == policy.Action.RECEIVE_PACK and check.changes is None
+    if user is None or parts is None or not is_candidate:
+        return None, ""
+    return find_creatable_namespace(user, parts[0]), parts[1]
+
+
+def ask_git(questions: Iterable[policy.Question], check: AccessCheck, facts: Facts, deadline: Deadline) -> dict[policy.Question, bool]:
+    """Put the policy's questions to the repository's Gitaly. Raises UnavailableError."""
+    from repositories.services.git_questions import answer  # noqa: PLC0415  gRPC is loaded by the first push that needs it
+
+    project, storage = facts.project, facts.storage
+    if project is None or storage is None:
+        raise LookupError("Only a repository that exists is asked about.")
+    repository = RepositoryRef(
+        storage.name,
+        relative_path(project.id, facts.repository_type, storage.relative_path),
+        gl_repository(facts.repository_type, project.id),
+        container_path(project.full_path, facts.repository_type),
+        check.quarantine.object_directory,
+        check.quarantine.alternate_object_directories,
+    )
+    wanted = list(questions)
+    names = protected_branch_names(project) if any(isinstance(question, policy.HasNewCommits) for question in wanted) else []
+    return answer(
+        wanted,
+        storage=StorageAddress(storage.name, storage.address, storage.token),
+        repository=repository,
+        snapshot_path=check.relative_path,
+        protected=names,
+        deadline=deadline,
+    )
 
 
 def refuse_unknown_scoped_user(check: AccessCheck, facts: Facts) -> None:
@@ -93,7 +122,9 @@ def refuse_unknown_scoped_user(check: AccessCheck, facts: Facts) -> None:
 
 
 def question_of(check: AccessCheck, facts: Facts) -> policy.Request:
-    """The question and the facts, as the policy takes them."""
+    """The question and the facts, as the policy takes them; the rules on refs are read when refs are pushed."""
+    refs = check.changes if facts.project is not None and check.action == policy.Action.RECEIVE_PACK else None
+    protection = find_protection(facts.actor, facts.project, refs) if refs and facts.project is not None else NO_PROTECTION
     return policy.Request(
         action=check.action,
         protocol=check.protocol,
@@ -105,6 +136,8 @@ def question_of(check: AccessCheck, facts: Facts) -> policy.Request:
         check_ip=check.check_ip,
         namespace_path=check.namespace_path,
         has_namespace=facts.has_namespace,
+        may_create_project=creatable_place(check, facts)[0] is not None,
+        protection=protection,
     )
 
 
@@ -119,50 +152,3 @@ def log_fields(question: policy.Request, verdict: policy.Verdict) -> dict[str, o
         "verdict": type(verdict).__name__.lower(),
         "reason": verdict.reason.value if isinstance(verdict, policy.Denied) else None,
     }
-
-
-def access_granted(facts: Facts, quarantine: Quarantine) -> AccessGranted:
-    """The answer, without the keys that would be null."""
-    project, storage = facts.project, facts.storage
-    if project is None or storage is None:
-        raise LookupError("Only what exists is allowed.")
-    user, key = facts.actor.user, facts.actor.key
-    repository = gl_repository(facts.repository_type, project.id)
-    path = container_path(project.full_path, facts.repository_type)
-    answer: AccessGranted = {
-        "status": True,
-        "gl_repository": repository,
-        "gl_project_path": path,
-        "gl_project_id": project.id,
-        "gl_root_namespace_id": project.root_id,
-        "gl_id": f"user-{user.id}" if user else "",
-        "git_config_options": _git_config_options(facts.settings.receive_max_input_size),
-        "gitaly": {
-            "repository": {
-                "storage_name": storage.name,
-                "relative_path": relative_path(project.id, facts.repository_type, storage.relative_path),
-                "git_object_directory": quarantine.object_directory,
-                "git_alternate_object_directories": list(quarantine.alternate_object_directories),
-                "gl_repository": repository,
-                "gl_project_path": path,
-            },
-            "address": storage.address,
-            "token": storage.token,
-            "features": gitaly_features(
-                facts.settings.feature_flags, project_path=project.full_path, username=user.username if user else None
-            ),
-        },
-        "gl_console_messages": [KEY_EXPIRES_SOON] if key and key.expires_soon else [],
-        "need_audit": facts.settings.log_git_audit_events and user is not None,
-    }
-    if user:
-        answer["gl_username"] = user.username
-    if key:
-        answer["gl_key_type"] = key.kind
-        answer["gl_key_id"] = key.id
-    return answer
-
-
-def _git_config_options(receive_max_input_size: int) -> list[str]:
-    options = ["uploadpack.allowFilter=true", "uploadpack.allowAnySHA1InWant=true"]
-    return [*options, f"receive.maxInputSize={receive_max_input_size * 1024 * 1024}"] if receive_max_input_size else options

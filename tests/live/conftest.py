@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.live.service import Service, temporary_directory
+from tests.live.ssh_server import SSHServer, running_sshd
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +18,10 @@ def service() -> Iterator[Service]:
     yield running
     running.stop()
     shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def sshd(service: Service) -> Iterator[SSHServer]:
+    """OpenSSH's own server, which asks the service who somebody is."""
+    with running_sshd(service) as server:
+        yield server

@@ -75,7 +75,7 @@ def run(api: str, secret_file: str, root: str, who: str) -> int:
     repository = Path(root) / answer["gitaly"]["repository"]["relative_path"]
     options = [argument for option in answer["git_config_options"] for argument in ("-c", option)]
     command = ["git", *options, action.removeprefix("git-"), str(repository)]
-    return subprocess.run(command, check=False).returncode
+    return subprocess.run(command, check=False, env={**os.environ, "GL_ID": who}).returncode  # the hooks ask for the same key
 
 
 if __name__ == "__main__":

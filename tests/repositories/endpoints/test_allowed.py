@@ -473,7 +473,7 @@ def test_a_get_is_not_allowed(shell: Client, db: None) -> None:
 def test_an_allowed_pull_is_one_statement_however_large_the_crowd(
     shell: Client, key: SSHKey, rockets: Project, crowd: int, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    """Ten and thousands of members and keys: the same statement. A path with a redirect is three."""
+    """Ten and thousands of members and keys: the same statement. A former path is two, and the message for its next push one more."""
     fill(rockets, crowd)
     add_redirect(rockets, "old/place")
     post(shell, key_id=11)

@@ -1,0 +1,61 @@
+"""Users, their keys and tokens, for administrators. No secret is ever shown."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from accounts.models import PersonalAccessToken, SSHKey, User
+from accounts.ssh.fingerprint import fingerprint_of_search
+
+
+@admin.register(User)
+class UserAdmin(admin.ModelAdmin[User]):
+    """People and bots. New ones are made by `create_user`, which gives them their namespace."""
+
+    list_display = ("username", "name", "email", "state", "user_type", "admin", "last_activity_on")
+    list_filter = ("state", "user_type", "admin", "external")
+    search_fields = ("username", "name", "email")
+    readonly_fields = ("username", "last_login", "last_activity_on", "created_at")
+    exclude = ("password", "otp_secret", "otp_consumed_timestep")
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+
+@admin.register(SSHKey)
+class SSHKeyAdmin(admin.ModelAdmin[SSHKey]):
+    """Which key is this? Searched by title, owner, fingerprint, or a pasted key."""
+
+    list_display = ("title", "user", "kind", "key_type", "fingerprint", "usage_type", "expires_at", "last_used_at")
+    list_filter = ("kind", "usage_type", "key_type")
+    search_fields = ("title", "user__username", "fingerprint", "fingerprint_md5")
+    list_select_related = ("user",)
+    readonly_fields = ("user", "kind", "key", "key_type", "bits", "fingerprint", "fingerprint_md5", "last_used_at")
+    show_full_result_count = False
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[SSHKey], search_term: str) -> tuple[QuerySet[SSHKey], bool]:
+        fingerprint = fingerprint_of_search(search_term)
+        return super().get_search_results(request, queryset, fingerprint or search_term)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+
+@admin.register(PersonalAccessToken)
+class PersonalAccessTokenAdmin(admin.ModelAdmin[PersonalAccessToken]):
+    """Which tokens exist, and whether they are still good."""
+
+    list_display = ("name", "user", "scopes", "expires_at", "revoked", "last_used_at")
+    list_filter = ("revoked",)
+    search_fields = ("name", "user__username")
+    list_select_related = ("user",)
+    readonly_fields = ("user", "name", "scopes", "expires_at", "created_at", "last_used_at")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def get_exclude(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("token_digest",)

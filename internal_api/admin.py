@@ -1,0 +1,43 @@
+"""The instance's settings and what happened, for administrators."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from internal_api.models import AuditEvent, InstanceSettings
+
+
+@admin.register(InstanceSettings)
+class InstanceSettingsAdmin(admin.ModelAdmin[InstanceSettings]):
+    """One row, which is never removed."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return super().has_add_permission(request) and not InstanceSettings.objects.exists()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class ReadOnlyAdmin(admin.ModelAdmin[Any]):
+    """What has happened can be read, and not made up or changed."""
+
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(ReadOnlyAdmin):
+    """Who did what, and when."""
+
+    list_display = ("created_at", "action", "author_name", "entity_type", "entity_path", "ip_address")
+    list_filter = ("action",)
+    search_fields = ("author_name", "entity_path")

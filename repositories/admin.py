@@ -1,0 +1,167 @@
+"""Namespaces, projects, who may do what with them, and what was pushed and refused, for administrators."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from internal_api.admin import ReadOnlyAdmin
+from repositories.models import (
+    DeployKeyGrant,
+    GroupLink,
+    Member,
+    Namespace,
+    Project,
+    ProtectedBranch,
+    ProtectedRefGrant,
+    ProtectedTag,
+    PushEvent,
+    Refusal,
+    Storage,
+)
+
+
+@admin.register(Storage)
+class StorageAdmin(admin.ModelAdmin[Storage]):
+    """Gitaly servers; a token can be set and is never shown."""
+
+    list_display = ("name", "gitaly_address")
+    exclude = ("gitaly_token",)
+
+
+@admin.register(Namespace)
+class NamespaceAdmin(admin.ModelAdmin[Namespace]):
+    """Groups and users' own namespaces. They are made and moved by commands, which keep their routes in step."""
+
+    list_display = ("full_path", "kind", "visibility", "archived")
+    list_filter = ("kind", "visibility", "archived")
+    search_fields = ("route__path",)
+    list_select_related = ("route",)
+    readonly_fields = ("kind", "path", "owner", "parent")
+    show_full_result_count = False
+
+    @admin.display(description="path", ordering="route__path")
+    def full_path(self, namespace: Namespace) -> str:
+        """Where it is."""
+        return namespace.route.path
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+
+class MemberInline(admin.TabularInline[Member, Project]):
+    """Direct members."""
+
+    model = Member
+    extra = 0
+    fields = ("user", "access_level", "state", "expires_at")
+    autocomplete_fields = ("user",)
+
+
+class GroupLinkInline(admin.TabularInline[GroupLink, Project]):
+    """Invited groups."""
+
+    model = GroupLink
+    fk_name = "project"
+    extra = 0
+    fields = ("group", "access_level")
+    autocomplete_fields = ("group",)
+
+
+class DeployKeyInline(admin.TabularInline[DeployKeyGrant, Project]):
+    """Deploy keys that are enabled."""
+
+    model = DeployKeyGrant
+    extra = 0
+    autocomplete_fields = ("key",)
+
+
+@admin.register(Project)
+class ProjectAdmin(admin.ModelAdmin[Project]):
+    """Projects. They are made and moved by commands, which keep their routes and repositories in step."""
+
+    list_display = ("full_path", "visibility", "archived", "default_branch", "storage")
+    list_filter = ("visibility", "archived", "storage")
+    search_fields = ("route__path",)
+    list_select_related = ("route", "storage")
+    readonly_fields = ("namespace", "path", "creator", "relative_path")
+    inlines = (MemberInline, GroupLinkInline, DeployKeyInline)
+    show_full_result_count = False
+
+    @admin.display(description="path", ordering="route__path")
+    def full_path(self, project: Project) -> str:
+        """Where it is."""
+        return project.route.path
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+
+class BranchGrantInline(admin.TabularInline[ProtectedRefGrant, ProtectedBranch]):
+    """Who may push and merge."""
+
+    model = ProtectedRefGrant
+    fk_name = "protected_branch"
+    extra = 0
+    fields = ("kind", "access_level", "user", "group", "deploy_key")
+    autocomplete_fields = ("user", "group", "deploy_key")
+
+
+@admin.register(ProtectedBranch)
+class ProtectedBranchAdmin(admin.ModelAdmin[ProtectedBranch]):
+    """Rules on branches."""
+
+    list_display = ("name", "project", "namespace", "allow_force_push")
+    search_fields = ("name", "project__route__path", "namespace__route__path")
+    list_select_related = ("project", "namespace")
+    autocomplete_fields = ("project", "namespace")
+    inlines = (BranchGrantInline,)
+
+
+class TagGrantInline(admin.TabularInline[ProtectedRefGrant, ProtectedTag]):
+    """Who may create."""
+
+    model = ProtectedRefGrant
+    fk_name = "protected_tag"
+    extra = 0
+    fields = ("kind", "access_level", "user", "group", "deploy_key")
+    autocomplete_fields = ("user", "group", "deploy_key")
+
+
+@admin.register(ProtectedTag)
+class ProtectedTagAdmin(admin.ModelAdmin[ProtectedTag]):
+    """Rules on tags."""
+
+    list_display = ("name", "project")
+    search_fields = ("name", "project__route__path")
+    list_select_related = ("project",)
+    autocomplete_fields = ("project",)
+    inlines = (TagGrantInline,)
+
+
+@admin.register(PushEvent)
+class PushEventAdmin(ReadOnlyAdmin):
+    """What was pushed."""
+
+    list_display = ("created_at", "gl_repository", "project", "user", "refs")
+    search_fields = ("project__route__path", "user__username")
+    list_select_related = ("project", "user")
+
+    @admin.display
+    def refs(self, event: PushEvent) -> int:
+        """How many refs changed."""
+        return len(event.changes)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).order_by("-pk")
+
+
+@admin.register(Refusal)
+class RefusalAdmin(ReadOnlyAdmin):
+    """Who was refused lately, and why."""
+
+    list_display = ("created_at", "username", "project_path", "action", "reason")
+    list_filter = ("reason", "action")
+    search_fields = ("username", "project_path")
+    ordering = ("-pk",)

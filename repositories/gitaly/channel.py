@@ -1,0 +1,102 @@
+"""The connection to a Gitaly: one channel per process and address, a fresh proof of identity with every call."""
+
+import hashlib
+import hmac
+import os
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import grpc
+
+from repositories.gitaly.errors import (
+    GitalyError,
+    GitalyRefusedError,
+    GitalyUnavailableError,
+    RepositoryExistsError,
+    RepositoryNotFoundError,
+)
+
+_OPTIONS = [("grpc.keepalive_time_ms", 20_000), ("grpc.keepalive_permit_without_calls", 1), ("grpc.use_local_subchannel_pool", 1)]
+_channels: dict[tuple[int, str], grpc.Channel] = {}
+_lock = threading.Lock()
+
+Metadata = Sequence[tuple[str, str | bytes]]
+
+
+def authorization(token: str, timestamp: int) -> str:
+    """Gitaly's v2 token: good for 30 seconds around its time (contract: gitaly 4.2)."""
+    digest = hmac.new(token.encode(), str(timestamp).encode(), hashlib.sha256).hexdigest()
+    return f"Bearer v2.{digest}.{timestamp}"
+
+
+def metadata_for(token: str | None, extra: Metadata) -> list[tuple[str, str | bytes]]:
+    """What goes along with a call."""
+    proof = [("authorization", authorization(token, int(time.time())))] if token else []
+    return [*proof, ("client_name", "control-plane"), *extra]
+
+
+def channel_to(address: str) -> grpc.Channel:
+    """The channel to an address such as `unix:/path`, `tcp://host:port`, `tls://host:port` or `dns:host:port`.
+
+    Kept for as long as the process lives. A forked process makes its own: a channel does not survive a fork.
+    """
+    key = (os.getpid(), address)
+    with _lock:
+        channel = _channels.get(key)
+        if channel is None:
+            channel = _channels[key] = _open(address)
+        return channel
+
+
+def _open(address: str) -> grpc.Channel:
+    scheme, _, rest = address.partition(":")
+    host = rest.removeprefix("//")
+    match scheme:
+        case "tcp":
+            return grpc.insecure_channel(host, options=_OPTIONS)
+        case "tls":
+            return grpc.secure_channel(host, grpc.ssl_channel_credentials(_certificates()), options=_OPTIONS)
+        case "dns+tls":
+            return grpc.secure_channel(f"dns:{rest}", grpc.ssl_channel_credentials(_certificates()), options=_OPTIONS)
+        case _:
+            return grpc.insecure_channel(address, options=_OPTIONS)
+
+
+def _certificates() -> bytes | None:
+    """The authorities of SSL_CERT_FILE, as GitLab Shell has it; without it gRPC's own."""
+    path = os.environ.get("SSL_CERT_FILE")
+    if not path:
+        return None
+    with open(path, "rb") as file:  # noqa: PTH123  bytes of one file
+        return file.read()
+
+
+@contextmanager
+def speaking() -> Iterator[None]:
+    """Turn gRPC's failures into ours."""
+    try:
+        yield
+    except grpc.RpcError as error:
+        raise _meaning(error) from error
+
+
+def _meaning(error: Any) -> GitalyError:
+    code, details = error.code(), error.details() or ""
+    match code:
+        case grpc.StatusCode.NOT_FOUND:
+            return RepositoryNotFoundError(details)
+        case grpc.StatusCode.ALREADY_EXISTS:
+            return RepositoryExistsError(details)
+        case grpc.StatusCode.UNAUTHENTICATED:
+            return GitalyRefusedError("Gitaly wants a token and got none it knows.")
+        case grpc.StatusCode.PERMISSION_DENIED:
+            return GitalyRefusedError("Gitaly refuses the token: it is another one, or the clocks differ by more than 30 seconds.")
+        case grpc.StatusCode.INVALID_ARGUMENT | grpc.StatusCode.FAILED_PRECONDITION:
+            return GitalyRefusedError(f"Gitaly cannot use what it was asked: {details}")
+        case grpc.StatusCode.DEADLINE_EXCEEDED:
+            return GitalyUnavailableError("Gitaly did not answer in time.")
+        case _:
+            return GitalyUnavailableError(f"Gitaly is not available: {code.name} {details}")

@@ -1,0 +1,122 @@
+"""What can be asked of a Gitaly. Plain values in, plain values out; failures are those of `errors`.
+
+Import it where it is used: gRPC costs start-up time and memory, which a service that only answers pulls need not pay.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from repositories.gitaly import gitaly_pb2 as pb
+from repositories.gitaly.channel import Metadata, channel_to, metadata_for, speaking
+from repositories.gitaly.values import RepositoryRef, ServerInfo, StorageAddress
+
+_OBJECTS_PER_MESSAGE = 1000
+
+
+class GitalyClient:
+    """One Gitaly. `metadata` goes along with every call; each call takes the seconds it may last and raises GitalyError."""
+
+    def __init__(self, storage: StorageAddress, metadata: Metadata = ()) -> None:
+        self.storage = storage
+        self.metadata = metadata
+
+    def _call(self, kind: str, method: str, request: Any, response_type: Any, seconds: float) -> Any:
+        """Make one call, of which `kind` tells what streams: unary_unary, unary_stream or stream_stream."""
+        channel = channel_to(self.storage.address)
+        opener = getattr(channel, kind)
+        encode = _serialized if kind == "stream_stream" else type(request).SerializeToString
+        call = opener(f"/gitaly.{method}", request_serializer=encode, response_deserializer=response_type.FromString)
+        return call(request, timeout=max(seconds, 0.001), metadata=metadata_for(self.storage.token, self.metadata))
+
+    def is_ancestor(self, repository: RepositoryRef, ancestor: str, child: str, *, seconds: float) -> bool:
+        """Whether one commit is an ancestor of another. Gitaly says no, too, when one of them is missing."""
+        request = pb.CommitIsAncestorRequest(repository=_message(repository), ancestor_id=ancestor, child_id=child)
+        with speaking():
+            response = self._call("unary_unary", "CommitService/CommitIsAncestor", request, pb.CommitIsAncestorResponse, seconds)
+        return bool(response.value)
+
+    def missing_objects(self, repository: RepositoryRef, revisions: Iterable[str], *, seconds: float) -> set[str]:
+        """Those of the revisions that are not there; one call, whatever their number."""
+        wanted = list(dict.fromkeys(revisions))
+
+        def requests() -> Iterator[Any]:
+            for start in range(0, len(wanted), _OBJECTS_PER_MESSAGE):
+                chunk = [revision.encode() for revision in wanted[start : start + _OBJECTS_PER_MESSAGE]]
+                yield pb.CheckObjectsExistRequest(repository=_message(repository) if start == 0 else None, revisions=chunk)
+
+        with speaking():
+            responses = self._call("stream_stream", "CommitService/CheckObjectsExist", requests(), pb.CheckObjectsExistResponse, seconds)
+            return {one.name.decode() for response in responses for one in response.revisions if not one.exists}
+
+    def has_commits(self, repository: RepositoryRef, revisions: Iterable[str], *, seconds: float) -> bool:
+        """Whether these revisions, some of which may be excluded with `^` or after `--not`, hold any commit."""
+        request = pb.ListCommitsRequest(
+            repository=_message(repository), revisions=list(revisions), pagination_params=pb.PaginationParameter(limit=1)
+        )
+        with speaking():
+            responses = self._call("unary_stream", "CommitService/ListCommits", request, pb.ListCommitsResponse, seconds)
+            return any(response.commits for response in responses)
+
+    def has_branches(self, repository: RepositoryRef, *, seconds: float) -> bool:
+        """Whether anything has been pushed."""
+        request = pb.HasLocalBranchesRequest(repository=_message(repository))
+        with speaking():
+            response = self._call("unary_unary", "RepositoryService/HasLocalBranches", request, pb.HasLocalBranchesResponse, seconds)
+        return bool(response.value)
+
+    def default_branch(self, repository: RepositoryRef, *, seconds: float) -> str | None:
+        """The full ref of the default branch; None while there is none."""
+        request = pb.FindDefaultBranchNameRequest(repository=_message(repository))
+        with speaking():
+            response = self._call("unary_unary", "RefService/FindDefaultBranchName", request, pb.FindDefaultBranchNameResponse, seconds)
+        return response.name.decode(errors="replace") or None
+
+    def repository_exists(self, repository: RepositoryRef, *, seconds: float) -> bool:
+        """Whether there is such a repository. An unknown storage is GitalyRefusedError, not False."""
+        request = pb.RepositoryExistsRequest(repository=_message(repository))
+        with speaking():
+            response = self._call("unary_unary", "RepositoryService/RepositoryExists", request, pb.RepositoryExistsResponse, seconds)
+        return bool(response.exists)
+
+    def create_repository(self, repository: RepositoryRef, default_branch: str, *, seconds: float) -> None:
+        """Make a bare repository. Raises RepositoryExistsError when there is one."""
+        request = pb.CreateRepositoryRequest(repository=_without_quarantine(repository), default_branch=default_branch.encode())
+        with speaking():
+            self._call("unary_unary", "RepositoryService/CreateRepository", request, pb.CreateRepositoryResponse, seconds)
+
+    def remove_repository(self, repository: RepositoryRef, *, seconds: float) -> None:
+        """Remove a repository for good. Raises RepositoryNotFoundError."""
+        request = pb.RemoveRepositoryRequest(repository=_without_quarantine(repository))
+        with speaking():
+            self._call("unary_unary", "RepositoryService/RemoveRepository", request, pb.RemoveRepositoryResponse, seconds)
+
+    def server_info(self, *, seconds: float) -> ServerInfo:
+        """Its version and its storages."""
+        with speaking():
+            response = self._call("unary_unary", "ServerService/ServerInfo", pb.ServerInfoRequest(), pb.ServerInfoResponse, seconds)
+        storages = {status.storage_name: (status.readable, status.writeable) for status in response.storage_statuses}
+        return ServerInfo(response.server_version, response.git_version, storages)
+
+
+def _serialized(message: Any) -> bytes:
+    encoded: bytes = message.SerializeToString()
+    return encoded
+
+
+def _message(repository: RepositoryRef) -> Any:
+    return pb.Repository(
+        storage_name=repository.storage_name,
+        relative_path=repository.relative_path,
+        git_object_directory=repository.git_object_directory,
+        git_alternate_object_directories=repository.git_alternate_object_directories,
+        gl_repository=repository.gl_repository,
+        gl_project_path=repository.gl_project_path,
+    )
+
+
+def _without_quarantine(repository: RepositoryRef) -> Any:
+    """For calls that change something: what they wrote into a quarantine would vanish with it."""
+    message = _message(repository)
+    message.git_object_directory = ""
+    del message.git_alternate_object_directories[:]
+    return message

@@ -1,0 +1,28 @@
+"""What can go wrong with Gitaly. Nothing is ever guessed: whoever asks for a push is refused with a clear message.
+
+GitalyError
+├── GitalyUnavailableError      away, too slow, or overloaded; trying again may help
+├── GitalyRefusedError          it does not know our token, our clock or our storage: a mistake in the configuration
+├── RepositoryNotFoundError     there is no such repository
+└── RepositoryExistsError       there is one already
+"""
+
+
+class GitalyError(Exception):
+    """Any failure; its text is for the log and for operators, not for strangers."""
+
+
+class GitalyUnavailableError(GitalyError):
+    """It did not answer, or not in time."""
+
+
+class GitalyRefusedError(GitalyError):
+    """It answered that it will not, because of how one of us is configured."""
+
+
+class RepositoryNotFoundError(GitalyError):
+    """It has no such repository."""
+
+
+class RepositoryExistsError(GitalyError):
+    """It has that repository already."""

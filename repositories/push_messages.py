@@ -1,0 +1,69 @@
+"""What somebody reads after a push, in the contract's order: broadcast, warnings, merge request links, moved, created (allowed 7.5)."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, TypedDict
+from urllib.parse import quote_plus
+
+from repositories.policy import Change, Role
+from repositories.policy.ref_names import covers
+
+
+class Message(TypedDict):
+    """One message; `alert` is boxed by Gitaly, `basic` is printed as it is."""
+
+    message: str
+    type: str
+
+
+def alert(text: str) -> Message:
+    """A boxed message."""
+    return {"message": text, "type": "alert"}
+
+
+def basic(text: str) -> Message:
+    """A plain message."""
+    return {"message": text, "type": "basic"}
+
+
+def broadcast(banners: Iterable[Mapping[str, Any]], *, path: str | None, role: int, now: datetime) -> str | None:
+    """The last banner of now: one for this project before one for all; its audience by role."""
+    current = [banner for banner in banners if _is_current(banner, now) and banner.get("show_in_cli", True) and _is_for(banner, role)]
+    targeted = [
+        banner for banner in current if path is not None and banner.get("target_path") and covers(banner["target_path"], f"/{path}")
+    ]
+    chosen = targeted or [banner for banner in current if not banner.get("target_path")]
+    return str(chosen[-1]["message"]) if chosen else None
+
+
+def _is_current(banner: Mapping[str, Any], now: datetime) -> bool:
+    starts, ends = banner.get("starts_at"), banner.get("ends_at")
+    return (not starts or datetime.fromisoformat(starts) <= now) and (not ends or now < datetime.fromisoformat(ends))
+
+
+def _is_for(banner: Mapping[str, Any], role: int) -> bool:
+    audience = banner.get("roles") or []
+    return not audience or any(Role[name.upper()] == role for name in audience if name.upper() in Role.__members__)
+
+
+def merge_request_links(changes: Iterable[Change], *, project_url: str, default_branch: str) -> list[str]:
+    """An invitation to open a merge request for each pushed branch; merge requests themselves are not kept here."""
+    return [
+        f"To create a merge request for {branch}, visit:\n"
+        f"  {project_url}/-/merge_requests/new?merge_request%5Bsource_branch%5D={quote_plus(branch)}"
+        for change in changes
+        if not change.deletes and (branch := change.branch) is not None and branch != default_branch
+    ]
+
+
+def moved(kind: str, former: str, path: str, url: str) -> str:
+    """For somebody whose remote still names a former path. `kind` is "Project" or "Project wiki"."""
+    return f"{kind} '{former}' was moved to '{path}'.\n\nPlease update your Git remote:\n\n  git remote set-url origin {url}\n"
+
+
+def created(path: str, remote_url: str, project_url: str) -> str:
+    """For somebody whose push has made a project."""
+    return (
+        f"\nThe private project {path} was successfully created.\n\nTo configure the remote, run:\n  git remote add origin {remote_url}\n\n"
+        f"To view the project, visit:\n  {project_url}\n\n"
+    )

@@ -1,0 +1,77 @@
+"""Asking Gitaly what a decision needs to know, with what is left of its time (contract: decisions 23 and 24).
+
+Import it where it is used: it loads gRPC, which a process that answers pulls only never needs.
+"""
+
+import logging
+from collections.abc import Iterable
+
+from internal_api.errors import UnavailableError
+from internal_api.logs import correlation_id
+from repositories.gitaly.client import GitalyClient
+from repositories.gitaly.errors import GitalyError
+from repositories.gitaly.values import RepositoryRef, StorageAddress
+from repositories.policy import HasNewCommits, IsForced, Question
+from repositories.services.deadline import Deadline
+
+logger = logging.getLogger(__name__)
+
+AWAY = "The push cannot be checked at the moment, because the Git storage does not answer. Please try again later."
+INCOMPLETE = "The push cannot be checked: the repository does not have what the push starts from."
+
+
+def answer(
+    questions: Iterable[Question],
+    *,
+    storage: StorageAddress,
+    repository: RepositoryRef,
+    snapshot_path: str,
+    protected: Iterable[str],
+    deadline: Deadline,
+) -> dict[Question, bool]:
+    """Git's answers. Raises UnavailableError when Gitaly is away or slow, or does not know what it is asked about: nothing is guessed.
+
+    `snapshot_path` is Gitaly's own path of the repository during the push, which it wants to hear again; `protected` are the
+    names and patterns of the protected branches.
+    """
+    metadata: list[tuple[str, str | bytes]] = [("x-gitlab-correlation-id", correlation_id.get())]
+    if snapshot_path:
+        metadata.append(("relative-path-bin", snapshot_path.encode()))
+    if repository.git_object_directory:
+        metadata.append(("gitaly-route-repository-accessor-policy", "primary-only"))
+    client = GitalyClient(storage, metadata)
+    asked = list(questions)
+    try:
+        _refuse_missing(client.missing_objects(repository, _objects(asked), seconds=deadline.seconds_left()))
+        return {question: _one(client, question, repository, protected, deadline) for question in asked}
+    except GitalyError as error:
+        logger.warning("Gitaly could not be asked about %s: %s", repository.gl_repository, error)
+        raise UnavailableError(AWAY) from error
+
+
+def _objects(questions: Iterable[Question]) -> list[str]:
+    return [
+        revision
+        for question in questions
+        for revision in ((question.oldrev, question.newrev) if isinstance(question, IsForced) else (question.newrev,))
+    ]
+
+
+def _refuse_missing(missing: set[str]) -> None:
+    """Gitaly calls an update forced when it does not know one of the revisions, which would be a guess."""
+    if missing:
+        raise UnavailableError(INCOMPLETE)
+
+
+def _one(client: GitalyClient, question: Question, repository: RepositoryRef, protected: Iterable[str], deadline: Deadline) -> bool:
+    match question:
+        case IsForced(oldrev, newrev):
+            return not client.is_ancestor(repository, oldrev, newrev, seconds=deadline.seconds_left())
+        case HasNewCommits(newrev):
+            excluded = [_glob(pattern) for pattern in protected]
+            return client.has_commits(repository, [newrev, "--not", *excluded], seconds=deadline.seconds_left())
+
+
+def _glob(pattern: str) -> str:
+    """All branches of a pattern, of which there may be none. Git takes a pattern without a star for a directory, hence the brackets."""
+    return f"--glob=refs/heads/{pattern}" if "*" in pattern else f"--glob=refs/heads/{pattern[:-1]}[{pattern[-1]}]"

@@ -1,0 +1,79 @@
+"""Protecting branches and tags."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.db import transaction
+
+from accounts.models import SSHKey, User
+from repositories.errors import InvalidAccessError
+from repositories.models import Namespace, Project, ProtectedBranch, ProtectedRefGrant, ProtectedTag
+
+LEVELS = {"no_one": 0, "developer": 30, "maintainer": 40, "admin": 60}
+Grantee = int | User | Namespace | SSHKey
+"""Whom a level lets through: a role's number, a user, a group or a deploy key."""
+
+
+def _grant_fields(grantee: Grantee) -> dict[str, Any]:
+    match grantee:
+        case User():
+            return {"user": grantee}
+        case Namespace():
+            return {"group": grantee}
+        case SSHKey():
+            return {"deploy_key": grantee}
+        case _:
+            return {"access_level": grantee}
+
+
+def _key(grant: ProtectedRefGrant) -> tuple[object, ...]:
+    return grant.kind, grant.access_level, grant.user_id, grant.group_id, grant.deploy_key_id
+
+
+def _set_grants(rule: ProtectedBranch | ProtectedTag, grants: Mapping[str, Iterable[Grantee]]) -> bool:
+    """Make these the rule's levels for each purpose that is named; whether anything changed."""
+    column = "protected_branch" if isinstance(rule, ProtectedBranch) else "protected_tag"
+    wanted = [ProtectedRefGrant(**{column: rule}, kind=kind, **_grant_fields(one)) for kind, given in grants.items() for one in given]
+    present = list(rule.grants.filter(kind__in=list(grants)))
+    if {_key(grant) for grant in wanted} == {_key(grant) for grant in present}:
+        return False
+    rule.grants.filter(kind__in=list(grants)).delete()
+    ProtectedRefGrant.objects.bulk_create(wanted)
+    return True
+
+
+def protect_branch(
+    where: Project | Namespace, name: str, grants: Mapping[str, Iterable[Grantee]], *, allow_force_push: bool | None = None
+) -> bool:
+    """Protect a branch, or all that a pattern covers; whether anything changed. Of groups only top-level ones have rules.
+
+    A new rule lets maintainers push and merge, unless `grants` (of "push", "merge") say otherwise. Raises InvalidAccessError.
+    """
+    if isinstance(where, Namespace) and (where.parent_id is not None or not where.is_group):
+        raise InvalidAccessError("Only top-level groups protect branches.")
+    place = {"project": where} if isinstance(where, Project) else {"namespace": where}
+    with transaction.atomic():
+        rule, is_new = ProtectedBranch.objects.get_or_create(name=name, **place)
+        changed = _set_grants(rule, {**({"push": [40], "merge": [40]} if is_new else {}), **grants})
+        if allow_force_push is not None and rule.allow_force_push != allow_force_push:
+            rule.allow_force_push = allow_force_push
+            rule.save(update_fields=["allow_force_push"])
+            changed = True
+        return is_new or changed
+
+
+def protect_tag(project: Project, name: str, grants: Mapping[str, Iterable[Grantee]]) -> bool:
+    """Protect a tag, or all that a pattern covers; a new rule lets maintainers create. Whether anything changed."""
+    with transaction.atomic():
+        rule, is_new = ProtectedTag.objects.get_or_create(project=project, name=name)
+        return _set_grants(rule, {**({"create": [40]} if is_new else {}), **grants}) or is_new
+
+
+def unprotect_branch(where: Project | Namespace, name: str) -> bool:
+    """Let a rule go; whether there was one."""
+    return where.protected_branches.filter(name=name).delete()[0] > 0
+
+
+def unprotect_tag(project: Project, name: str) -> bool:
+    """Let a rule go; whether there was one."""
+    return project.protected_tags.filter(name=name).delete()[0] > 0

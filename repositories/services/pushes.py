@@ -1,0 +1,148 @@
+"""What a push leaves: one event and the repository's new state, in one transaction (contract: allowed 7, decisions 16a)."""
+
+import hashlib
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from internal_api.logs import correlation_id
+from internal_api.shared_store import SharedStoreError, shared_store
+from repositories.models import Namespace, Project, PushEvent
+from repositories.policy import Change, RepositoryType
+from repositories.policy.repository_path import gl_repository
+from repositories.selectors.facts import Facts
+from repositories.services.protected_refs import LEVELS, protect_branch
+
+logger = logging.getLogger(__name__)
+COUNTER_LIFE = 600
+REPEATED_WITHIN = timedelta(minutes=10)
+
+
+def counter_key(repository: str) -> str:
+    """Under which name the shared store counts the pushes that are under way to a repository."""
+    return f"git-receive-pack-reference-counter:{repository}"
+
+
+def increase_counter(repository: str) -> bool:
+    """A push begins; whether that could be counted. Gitaly refuses the push when it could not."""
+    try:
+        shared_store().increase(counter_key(repository), COUNTER_LIFE)
+    except SharedStoreError as error:
+        logger.warning("A push could not be counted: %s", error)
+        return False
+    return True
+
+
+def decrease_counter(repository: str) -> bool:
+    """A push has ended; the counter never goes below zero."""
+    try:
+        shared_store().decrease(counter_key(repository))
+    except SharedStoreError as error:
+        logger.warning("The end of a push could not be counted: %s", error)
+        return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """A push that has happened. `request_id` is the caller's, None where it sent none."""
+
+    facts: Facts
+    identifier: str
+    changes: Sequence[Change]
+    push_options: dict[str, Any]
+    gitaly_context: dict[str, Any]
+    request_id: str | None
+
+    @property
+    def repository(self) -> str:
+        return gl_repository(self.facts.repository_type, self.facts.project.id) if self.facts.project else ""
+
+    @property
+    def dedup_key(self) -> str | None:
+        """The same for a repeated call and for no other; None where every call is a new push."""
+        if self.request_id is None:
+            return None
+        lines = "\n".join(f"{change.oldrev} {change.newrev} {change.ref}" for change in self.changes)
+        return hashlib.sha256(f"{self.request_id}\0{self.repository}\0{lines}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _recorded(push: Push) -> dict[str, Any] | None:
+    """The answer to an earlier call that was the same, within ten minutes."""
+    if push.dedup_key is None:
+        return None
+    event = PushEvent.objects.filter(dedup_key=push.dedup_key).first()
+    if event is None:
+        return None
+    if event.created_at < timezone.now() - REPEATED_WITHIN:
+        PushEvent.objects.filter(pk=event.pk).update(dedup_key=None)
+        return None
+    answer: dict[str, Any] = event.response
+    return answer
+
+
+def record(push: Push, respond: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Keep the event with its answer and the repository's new state, all or nothing; the answer.
+
+    A repeated call gets the answer of the first, and of two calls at once one makes it.
+    """
+    earlier = _recorded(push)
+    if earlier is not None:
+        return earlier
+    try:
+        with transaction.atomic():
+            event = _insert(push)
+            if push.facts.repository_type == RepositoryType.PROJECT:
+                _update_project(push)
+            event.response = respond()
+            event.save(update_fields=["response"])
+    except IntegrityError:
+        event = PushEvent.objects.get(dedup_key=push.dedup_key)
+    answer: dict[str, Any] = event.response
+    return answer
+
+
+def _insert(push: Push) -> PushEvent:
+    project, actor = push.facts.project, push.facts.actor
+    return PushEvent.objects.create(
+        project_id=project.id if project else None,
+        gl_repository=push.repository,
+        user_id=actor.user.id if actor.user else None,
+        key_id=actor.key.id if actor.key else None,
+        identifier=push.identifier[:255],
+        changes=[[change.oldrev, change.newrev, change.ref] for change in push.changes],
+        push_options=push.push_options,
+        gitaly_context=push.gitaly_context,
+        correlation_id=correlation_id.get(),
+        dedup_key=push.dedup_key,
+    )
+
+
+def _update_project(push: Push) -> None:
+    """After the first branch the repository is no longer empty, and its default branch is protected as the defaults say."""
+    facts = push.facts
+    pushed = [branch for change in push.changes if not change.deletes and (branch := change.branch) is not None]
+    if facts.project is None or not facts.project.empty or not pushed:
+        return
+    project = Project.objects.select_for_update().get(pk=facts.project.id)
+    if not project.empty:
+        return
+    project.empty = False
+    if project.default_branch not in pushed:
+        project.default_branch = pushed[0]
+    project.save(update_fields=["empty", "default_branch", "updated_at"])
+    protect_default_branch(project, facts.settings.default_branch_push, facts.settings.default_branch_merge)
+
+
+def protect_default_branch(project: Project, push: str, merge: str) -> None:
+    """The rule that a project gets with its first branch, from its namespace's defaults or else the instance's."""
+    if project.protected_branches.filter(name=project.default_branch).exists():
+        return
+    namespace = Namespace.objects.get(pk=project.namespace_id)
+    levels = {"push": namespace.default_branch_push or push, "merge": namespace.default_branch_merge or merge}
+    protect_branch(project, project.default_branch, {kind: [LEVELS[level]] for kind, level in levels.items()})

@@ -1,0 +1,116 @@
+"""POST /post_receive."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+from rest_framework.request import Request
+
+from accounts.selectors.actors import NOBODY, ActorReference, actor_reference
+from internal_api.errors import BadRequestError
+from internal_api.logs import note
+from internal_api.parameters import Parameters
+from internal_api.responses import JSONResponse
+from internal_api.views.base import ShellViewSet
+from repositories import push_messages
+from repositories.access_check import gitaly_client_context
+from repositories.policy import Change, MalformedChangesError, RepositoryType, parse_changes
+from repositories.push_messages import Message, alert, basic
+from repositories.push_options import parse_push_options, warning
+from repositories.selectors.facts import Facts, container_reference, gather
+from repositories.services.one_shot_messages import take_messages
+from repositories.services.pushes import Push, decrease_counter, record
+
+NO_MERGE_REQUESTS = "Merge requests are not available on this server"
+NOT_A_PROJECT = "Push options are only supported for projects"
+
+
+class PostReceiveViewSet(ShellViewSet):
+    """POST /api/v4/internal/post_receive: a push has happened; it is never refused (contract: allowed 7.3, decisions 16a)."""
+
+    def create(self, request: Request) -> JSONResponse:
+        parameters = self.parameters()
+        context = gitaly_client_context(parameters)
+        facts = gather(_who(parameters), container_reference(_text(parameters, "gl_repository") or "", None))
+        raw_options = _texts(parameters, "push_options")
+        options = parse_push_options(raw_options)
+        if context.get("skip-ci"):
+            options.setdefault("ci", {})["skip"] = True
+        push = Push(
+            facts=facts,
+            identifier=_text(parameters, "identifier") or "",
+            changes=_changes(parameters),
+            push_options=options,
+            gitaly_context=context,
+            request_id=request.META.get("HTTP_X_REQUEST_ID") or None,
+        )
+        note(request, project=facts.project.full_path if facts.project else None, refs=len(push.changes))
+        repository = _text(parameters, "gl_repository") or ""
+
+        def respond() -> dict[str, Any]:
+            decreased = decrease_counter(repository) if repository else True
+            return {"messages": messages_of(push, raw_options, timezone.now()), "reference_counter_decreased": decreased}
+
+        return JSONResponse(respond() if facts.project is None else record(push, respond))
+
+
+def messages_of(push: Push, raw_options: list[str], now: datetime) -> list[Message]:
+    """What the pusher reads, in the contract's order."""
+    facts, user = push.facts, push.facts.actor.user
+    if facts.project is None:
+        return []
+    banner = push_messages.broadcast(facts.settings.broadcasts, path=facts.project.full_path, role=user.role if user else 0, now=now)
+    found: list[Message] = [alert(banner)] if banner else []
+    if "merge_request" in push.push_options:
+        is_project = facts.repository_type == RepositoryType.PROJECT
+        found.append(alert(warning(raw_options, NO_MERGE_REQUESTS if is_project else NOT_A_PROJECT)))
+    found += [basic(text) for text in _links(facts, push.changes)]
+    if user is not None:
+        found += [basic(text) for text in take_messages(user.id, push.repository)]
+    return found
+
+
+def _links(facts: Facts, changes: Iterable[Change]) -> list[str]:
+    project = facts.project
+    if project is None or facts.repository_type != RepositoryType.PROJECT or project.empty or not project.shows_merge_request_links:
+        return []
+    return push_messages.merge_request_links(
+        changes, project_url=f"{settings.EXTERNAL_URL}/{project.full_path}", default_branch=project.default_branch
+    )
+
+
+def _who(parameters: Parameters) -> ActorReference:
+    try:
+        return actor_reference(parameters)
+    except BadRequestError:
+        return NOBODY
+
+
+def _text(parameters: Parameters, name: str) -> str | None:
+    """A text; anything else counts as absent, since a push that has happened cannot be refused."""
+    try:
+        return parameters.text(name)
+    except BadRequestError:
+        return None
+
+
+def _texts(parameters: Parameters, name: str) -> list[str]:
+    try:
+        return parameters.texts(name)
+    except BadRequestError:
+        return []
+
+
+def _changes(parameters: Parameters) -> list[Change]:
+    """The lines that can be read; the document's own example separates them with a backslash and an n."""
+    value = parameters.values.get("changes")
+    lines = value.replace("\\n", "\n").split("\n") if isinstance(value, str) else _texts(parameters, "changes")
+    found: list[Change] = []
+    for line in lines:
+        try:
+            found += parse_changes(line)
+        except MalformedChangesError:
+            continue
+    return found

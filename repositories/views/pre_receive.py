@@ -1,0 +1,18 @@
+"""POST /pre_receive."""
+
+from rest_framework.request import Request
+
+from internal_api.responses import JSONResponse
+from internal_api.views.base import ShellViewSet
+from repositories.access_check import gitaly_client_context
+from repositories.services.pushes import increase_counter
+
+
+class PreReceiveViewSet(ShellViewSet):
+    """POST /api/v4/internal/pre_receive: a push that was allowed begins (contract: allowed 7.2)."""
+
+    def create(self, request: Request) -> JSONResponse:
+        parameters = self.parameters()
+        gitaly_client_context(parameters)
+        repository = parameters.required_text("gl_repository")
+        return JSONResponse({"reference_counter_increased": increase_counter(repository)})

@@ -1,0 +1,122 @@
+"""sshd on loopback as a person meets it, and a company to log in to."""
+
+import getpass
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.live import git_client
+from tests.live.service import Service, temporary_directory
+from tests.servers import answers, free_port, wait_until
+
+SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
+
+
+@dataclass
+class SSHServer:
+    """sshd on loopback, and keys that people have."""
+
+    directory: Path
+    port: int
+    log: Path
+
+    def key(self, name: str) -> Path:
+        """The private key of somebody, made when first asked for."""
+        path = self.directory / f"key_{name}"
+        if not path.exists():
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(path)], check=True)
+        return path
+
+    def public_key(self, name: str) -> str:
+        return self.key(name).with_suffix(".pub").read_text().strip()
+
+    def ssh(self, name: str) -> list[str]:
+        """The command line of an SSH client that has this key and no other."""
+        options = ["IdentitiesOnly=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "BatchMode=yes", "LogLevel=ERROR"]
+        arguments = [argument for option in options for argument in ("-o", option)]
+        return ["ssh", "-F", "none", "-i", str(self.key(name)), "-p", str(self.port), *arguments]
+
+    def git(self, name: str, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """Run git as that person."""
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.directory),
+            "GIT_SSH_COMMAND": " ".join(self.ssh(name)),
+            "GIT_AUTHOR_NAME": name, "GIT_AUTHOR_EMAIL": f"{name}@example.com",
+            "GIT_COMMITTER_NAME": name, "GIT_COMMITTER_EMAIL": f"{name}@example.com",
+        }  # fmt: skip
+        return subprocess.run(["git", *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=60)
+
+    def address(self, path: str) -> str:
+        return f"ssh://{getpass.getuser()}@127.0.0.1:{self.port}/{path}"
+
+
+@contextmanager
+def running_sshd(service: Service) -> Iterator[SSHServer]:
+    """OpenSSH's own server; AuthorizedKeysCommand asks the service."""
+    directory = temporary_directory()
+    port = free_port()
+    server = SSHServer(directory, port, directory / "sshd.log")
+    script = Path(git_client.__file__).resolve()
+    # OpenSSH wants the command in a directory of root's that nobody else may write to; env is in one, and starts ours.
+    asking = f"/usr/bin/env {sys.executable} {script} authorized_keys {service.url} {service.shell_secret} {directory / 'repositories'} %k"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(directory / "host_key")], check=True)
+    (directory / "sshd_config").write_text(
+        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {directory / 'host_key'}\nPidFile none\nUsePAM no\n"
+        f"AuthorizedKeysFile none\nAuthorizedKeysCommand {asking}\nAuthorizedKeysCommandUser {getpass.getuser()}\n"
+        "PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\nStrictModes no\n"
+    )
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(exist_ok=True)  # sshd's privilege separation wants it
+    with server.log.open("wb") as log:
+        process = subprocess.Popen([SSHD, "-D", "-e", "-f", str(directory / "sshd_config")], stdout=log, stderr=log)
+    try:
+        wait_until(lambda: answers(port), "sshd")
+        populate(service, server)
+        yield server
+    finally:
+        process.terminate()
+        process.wait(10)
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def populate(service: Service, server: SSHServer) -> None:
+    """A company with one repository on disk."""
+    service.seed(
+        {
+            "storages": [{"name": "default", "gitaly_address": "unix:/nowhere/gitaly.socket"}],
+            "users": [
+                {"username": "ann", "keys": [{"id": 11, "key": server.public_key("ann")}]},
+                {"username": "bob", "keys": [{"id": 12, "key": server.public_key("bob")}]},
+                {"username": "carol", "keys": [{"id": 13, "key": server.public_key("carol")}]},
+                {
+                    "username": "dan",
+                    "keys": [
+                        {"key": server.public_key("dan_signing"), "usage_type": "signing"},
+                        {"key": server.public_key("dan_expired"), "expires_at": "2020-01-01T00:00:00Z"},
+                    ],
+                },
+            ],
+            "groups": [{"path": "acme", "members": {"ann": "developer", "bob": "reporter", "dan": "owner"}}],
+            "projects": [
+                {"id": 7, "path": "acme/rockets", "deploy_keys": [{"id": 21, "title": "ci", "key": server.public_key("ci")}]},
+            ],
+        }
+    )
+    digest = hashlib.sha256(b"7").hexdigest()
+    repository = server.directory / "repositories" / "@hashed" / digest[:2] / digest[2:4] / f"{digest}.git"
+    repository.mkdir(parents=True)
+    assert server.git("ann", "init", "--quiet", "--bare", "--initial-branch=main", str(repository)).returncode == 0
+    work = server.directory / "first"
+    assert server.git("ann", "init", "--quiet", "--initial-branch=main", str(work)).returncode == 0
+    (work / "README").write_text("Rockets\n")
+    assert server.git("ann", "add", "README", cwd=work).returncode == 0
+    assert server.git("ann", "commit", "--quiet", "-m", "Start", cwd=work).returncode == 0
+    pushed = server.git("ann", "push", "--quiet", server.address("acme/rockets.git"), "main", cwd=work)
+    assert pushed.returncode == 0, pushed.stderr + server.log.read_text()

@@ -1,0 +1,183 @@
+"""Gitaly's client against a real gRPC server and real repositories (contract: gitaly 4 and 6, decisions 23)."""
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from repositories.gitaly.channel import authorization, channel_to
+from repositories.gitaly.client import GitalyClient
+from repositories.gitaly.errors import GitalyRefusedError, GitalyUnavailableError, RepositoryExistsError, RepositoryNotFoundError
+from repositories.gitaly.values import RepositoryRef, StorageAddress
+from tests.gitaly_server import FakeGitaly, running
+
+PLACE = "@hashed/aa/bb/repository.git"
+ROCKETS = RepositoryRef("default", PLACE, "project-7", "acme/rockets")
+TOKEN = "abc123secret"
+MISSING = "9" * 40
+
+
+@pytest.fixture(params=["tcp", "unix"])
+def gitaly(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeGitaly]:
+    """A server with a token, reached both ways."""
+    directory = tmp_path_factory.mktemp("g")
+    listen = f"unix:{directory}/s" if request.param == "unix" else "127.0.0.1:0"
+    with running(directory / "storages", token=TOKEN, listen=listen) as server:
+        yield server
+
+
+@pytest.fixture
+def client(gitaly: FakeGitaly) -> GitalyClient:
+    return GitalyClient(
+        StorageAddress("default", gitaly.address, TOKEN), [("x-gitlab-correlation-id", "01H"), ("relative-path-bin", b"snap.git")]
+    )
+
+
+@pytest.fixture
+def commits(gitaly: FakeGitaly, tmp_path: Path) -> list[str]:
+    """Two commits on main, and one beside them that main does not hold."""
+    bare = gitaly.make(PLACE)
+    work = tmp_path / "work"
+
+    def git(*arguments: str) -> str:
+        identity = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"}
+        done = subprocess.run(["git", *arguments], cwd=work, check=True, capture_output=True, text=True, env={**os.environ, **identity})
+        return done.stdout.strip()
+
+    work.mkdir()
+    git("init", "--quiet", "--initial-branch=main")
+    found = []
+    for number in range(2):
+        git("commit", "--quiet", "--allow-empty", "-m", f"commit {number}")
+        found.append(git("rev-parse", "HEAD"))
+    git("push", "--quiet", str(bare), "main")
+    git("checkout", "--quiet", "-b", "side", found[0])
+    git("commit", "--quiet", "--allow-empty", "-m", "side")
+    found.append(git("rev-parse", "HEAD"))
+    git("push", "--quiet", str(bare), "side")
+    return found
+
+
+def test_the_token_of_the_contract() -> None:
+    """Contract: gitaly 4.2, the vector."""
+    assert authorization(TOKEN, 1700000000) == "Bearer v2.34f3badcbdb7ed895e3610936a58e688bae8b11d5491c8a55423fd02a0d2ab94.1700000000"
+
+
+def test_what_git_knows(client: GitalyClient, commits: list[str]) -> None:
+    first, second, side = commits
+    assert client.is_ancestor(ROCKETS, first, second, seconds=5)
+    assert client.is_ancestor(ROCKETS, first, first, seconds=5)
+    assert not client.is_ancestor(ROCKETS, second, side, seconds=5)
+    assert not client.is_ancestor(ROCKETS, MISSING, second, seconds=5)
+    assert client.missing_objects(ROCKETS, [first, MISSING, second, MISSING], seconds=5) == {MISSING}
+    assert client.has_commits(ROCKETS, [side, "--not", "refs/heads/main"], seconds=5)
+    assert not client.has_commits(ROCKETS, [first, "--not", "refs/heads/main"], seconds=5)
+    assert client.has_branches(ROCKETS, seconds=5)
+    assert client.default_branch(ROCKETS, seconds=5) == "refs/heads/main"
+
+
+def test_what_goes_along_with_a_call(client: GitalyClient, gitaly: FakeGitaly, commits: list[str]) -> None:
+    """Contract: gitaly 4.2, 4.6."""
+    client.has_branches(ROCKETS, seconds=5)
+    assert gitaly.metadata["x-gitlab-correlation-id"] == "01H"
+    assert gitaly.metadata["relative-path-bin"] == b"snap.git"
+
+
+def test_new_objects_are_seen_in_quarantine_only(client: GitalyClient, gitaly: FakeGitaly, commits: list[str]) -> None:
+    """Gitaly 6 #32: without the two fields a fast-forward looks like a forced update."""
+    bare = gitaly.path_of("default", PLACE)
+    quarantine = bare / "objects" / "tmp_objdir-incoming-X"
+    quarantine.mkdir()
+    environment = {
+        **os.environ,
+        "GIT_OBJECT_DIRECTORY": str(quarantine),
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(bare / "objects"),
+        "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b",
+    }  # fmt: skip
+    command = ["git", "--git-dir", str(bare), "commit-tree", f"{commits[1]}^{{tree}}", "-p", commits[1], "-m", "new"]
+    new = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.strip()
+    inside = replace(ROCKETS, git_object_directory="objects/tmp_objdir-incoming-X", git_alternate_object_directories=("objects",))
+    assert client.is_ancestor(inside, commits[1], new, seconds=5)
+    assert not client.is_ancestor(ROCKETS, commits[1], new, seconds=5)
+    assert client.missing_objects(ROCKETS, [new], seconds=5) == {new}
+    assert client.missing_objects(inside, [new], seconds=5) == set()
+
+
+def test_thousands_of_objects_are_one_call(client: GitalyClient, gitaly: FakeGitaly, commits: list[str]) -> None:
+    gitaly.calls.clear()
+    assert len(client.missing_objects(ROCKETS, [f"{number:040x}" for number in range(1, 2501)], seconds=20)) == 2500
+    assert gitaly.calls == ["CheckObjectsExist"]
+
+
+def test_repositories_are_made_and_removed(client: GitalyClient, gitaly: FakeGitaly) -> None:
+    """Gitaly 6 #77: a call that changes something never carries a quarantine."""
+    quarantined = replace(ROCKETS, git_object_directory="objects/x", git_alternate_object_directories=("objects",))
+    assert not client.repository_exists(ROCKETS, seconds=5)
+    client.create_repository(quarantined, "trunk", seconds=5)
+    assert client.repository_exists(ROCKETS, seconds=5)
+    assert not client.has_branches(ROCKETS, seconds=5)
+    assert client.default_branch(ROCKETS, seconds=5) is None
+    with pytest.raises(RepositoryExistsError):
+        client.create_repository(ROCKETS, "main", seconds=5)
+    client.remove_repository(quarantined, seconds=5)
+    with pytest.raises(RepositoryNotFoundError):
+        client.remove_repository(ROCKETS, seconds=5)
+    with pytest.raises(RepositoryNotFoundError):
+        client.has_branches(ROCKETS, seconds=5)
+
+
+def test_a_server_tells_of_itself(client: GitalyClient) -> None:
+    info = client.server_info(seconds=5)
+    assert (info.version, info.git_version, info.storages) == ("16.7.0-fake", "2.39.0", {"default": (True, True)})
+
+
+def test_an_unknown_storage_is_a_mistake_not_a_missing_repository(client: GitalyClient) -> None:
+    """Gitaly 6 #79."""
+    with pytest.raises(GitalyRefusedError, match="storage name not found"):
+        client.repository_exists(replace(ROCKETS, storage_name="other"), seconds=5)
+
+
+@pytest.mark.parametrize("token", [None, "another token"])
+def test_a_token_that_is_not_known(gitaly: FakeGitaly, token: str | None) -> None:
+    """Gitaly 6 #74."""
+    with pytest.raises(GitalyRefusedError, match="token"):
+        GitalyClient(StorageAddress("default", gitaly.address, token)).server_info(seconds=5)
+
+
+def test_a_clock_that_is_wrong_is_told_as_such(gitaly: FakeGitaly, client: GitalyClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gitaly 6 #73."""
+    real = time.time
+    monkeypatch.setattr("repositories.gitaly.channel.time", type("Clock", (), {"time": staticmethod(lambda: real() + 31 + 60)}))
+    with pytest.raises(GitalyRefusedError, match="clocks differ"):
+        client.server_info(seconds=5)
+
+
+def test_slow_away_and_rubbish(gitaly: FakeGitaly, client: GitalyClient) -> None:
+    """Nothing is guessed, and nobody waits longer than said."""
+    gitaly.hang_seconds = 1
+    with pytest.raises(GitalyUnavailableError, match="in time"):
+        client.server_info(seconds=0.2)
+    gitaly.hang_seconds = 0
+    gitaly.rubbish = True
+    with pytest.raises(GitalyUnavailableError):
+        client.server_info(seconds=5)
+    nobody = GitalyClient(StorageAddress("default", "tcp://127.0.0.1:1"))
+    with pytest.raises(GitalyUnavailableError):
+        nobody.server_info(seconds=5)
+
+
+def test_a_channel_is_kept_and_shared_by_threads(client: GitalyClient, gitaly: FakeGitaly, commits: list[str]) -> None:
+    assert channel_to(gitaly.address) is channel_to(gitaly.address)
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(lambda _: client.has_branches(ROCKETS, seconds=10), range(40)))
+
+
+def test_another_process_makes_a_channel_of_its_own(gitaly: FakeGitaly, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = channel_to(gitaly.address)
+    monkeypatch.setattr("repositories.gitaly.channel.os.getpid", lambda: 4711)
+    assert channel_to(gitaly.address) is not mine

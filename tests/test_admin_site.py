@@ -1,0 +1,101 @@
+"""The administrators' site: for administrators only, every list and form opens, nothing secret is on them."""
+
+import pytest
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.test import Client
+from django.urls import reverse
+from pytest_django import DjangoAssertMaxNumQueries
+
+from accounts.models import SSHKey, User
+from accounts.services.personal_access_tokens import create_token
+from internal_api.models import AuditEvent, InstanceSettings
+from repositories.models import Project, PushEvent, Refusal, Storage
+from repositories.services.access import grant_deploy_key, set_member
+from repositories.services.protected_refs import protect_branch, protect_tag
+from tests import public_keys
+from tests.factories import DeployKeyFactory, SSHKeyFactory, UserFactory
+
+MODELS = [model for model in admin.site._registry if model._meta.app_label in {"internal_api", "accounts", "repositories"}]  # noqa: SLF001  Django has no other list of them
+
+
+@pytest.fixture
+def root(db: None) -> User:
+    return UserFactory.create(username="root", admin=True, password="correct horse battery")
+
+
+@pytest.fixture
+def administrator(root: User) -> Client:
+    """Signed in through the site's own form."""
+    client = Client()
+    response = client.post(reverse("admin:login"), {"username": "root", "password": "correct horse battery"})
+    assert response.status_code == 302
+    return client
+
+
+@pytest.fixture
+def company(rockets: Project, ann: User, root: User) -> dict[type, object]:
+    """One row of everything there is."""
+    set_member(rockets, ann, 30)
+    key = SSHKeyFactory.create(user=ann)
+    grant_deploy_key(rockets, DeployKeyFactory.create(owner=ann), can_push=True)
+    protect_branch(rockets, "main", {"push": [ann]})
+    protect_tag(rockets, "v*", {})
+    Storage.objects.update(gitaly_token="the gitaly token")
+    create_token(user=ann, name="ci", scopes=["api"], expires_at=None)
+    User.objects.filter(pk=ann.pk).update(otp_secret="the otp secret")
+    PushEvent.objects.create(project=rockets, gl_repository="project-1", changes=[["0", "1", "refs/heads/x"]], user=ann)
+    Refusal.objects.create(username="ann", action="git-upload-pack", reason="blocked")
+    AuditEvent.objects.create(action="sign_in")
+    InstanceSettings().save()
+    return {model: model._default_manager.order_by("pk").first() for model in MODELS} | {SSHKey: key, User: ann}  # noqa: SLF001  the default manager
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_list_and_form_opens_in_few_statements_and_shows_no_secret(
+    administrator: Client, company: dict[type, object], model: type, django_assert_max_num_queries: DjangoAssertMaxNumQueries
+) -> None:
+    name = f"admin:{model._meta.app_label}_{model._meta.model_name}"  # type: ignore[attr-defined]  # noqa: SLF001  a model
+    row = company[model]
+    with django_assert_max_num_queries(12):
+        pages = [administrator.get(reverse(f"{name}_changelist"))]
+    pages.append(administrator.get(reverse(f"{name}_changelist"), {"q": "ann"}))
+    pages.append(administrator.get(reverse(f"{name}_change", args=[row.pk])))  # type: ignore[attr-defined]  # a model's row
+    for page in pages:
+        assert page.status_code == 200
+        for secret in ("the gitaly token", "the otp secret", "glpat-", "pbkdf2", "md5$"):
+            assert secret not in page.content.decode()
+
+
+def test_a_key_is_found_by_pasting_it(administrator: Client, company: dict[type, object]) -> None:
+    page = administrator.get(reverse("admin:accounts_sshkey_changelist"), {"q": public_keys.ED25519})
+    assert page.content.decode().count("field-fingerprint") == 1
+
+
+def test_a_change_is_in_the_history_with_who_and_when(administrator: Client, company: dict[type, object], root: User) -> None:
+    form = administrator.get(reverse("admin:internal_api_instancesettings_change", args=[1])).context["adminform"].form
+    values = {name: value for name, value in form.initial.items() if value is not None}
+    values |= dict.fromkeys(("allowed_key_types", "broadcasts"), "[]") | {"minimum_key_bits": "{}", "feature_flags": "{}"}
+    response = administrator.post(reverse("admin:internal_api_instancesettings_change", args=[1]), {**values, "read_only": "on"})
+    assert response.status_code == 302, response.content
+    assert InstanceSettings.current().read_only
+    assert LogEntry.objects.get().user_id == root.pk
+
+
+@pytest.mark.parametrize("who", ["nobody", "ann", "blocked root"])
+def test_nobody_else_comes_in(db: None, who: str) -> None:
+    client = Client()
+    if who == "ann":
+        client.force_login(UserFactory.create(username="ann"))
+    if who == "blocked root":
+        client.force_login(UserFactory.create(username="root", admin=True, state="blocked"))
+    response = client.get("/admin/")
+    assert response.status_code == 302
+    assert response["Location"].startswith("/admin/login/")
+
+
+def test_a_forged_form_is_refused(root: User) -> None:
+    """The site's own middleware is at work on its own paths."""
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(root)
+    assert client.post("/admin/logout/").status_code == 403
