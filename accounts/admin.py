@@ -11,7 +11,7 @@ from accounts.ssh.fingerprint import fingerprint_of_search
 
 
 @admin.register(User)
-class UserAdmin(admin.ModelAdmin[User]):
+class UserAdmin(admin.ModelAdmin):
     """People and bots. New ones are made by `create_user`, which gives them their namespace."""
 
     list_display = ("username", "name", "email", "state", "user_type", "admin", "last_activity_on")
@@ -26,7 +26,7 @@ class UserAdmin(admin.ModelAdmin[User]):
 
 
 @admin.register(SSHKey)
-class SSHKeyAdmin(admin.ModelAdmin[SSHKey]):
+class SSHKeyAdmin(admin.ModelAdmin):
     """Which key is this? Searched by title, owner, fingerprint, or a pasted key."""
 
     list_display = ("title", "user", "kind", "key_type", "fingerprint", "usage_type", "expires_at", "last_used_at")
@@ -45,7 +45,7 @@ class SSHKeyAdmin(admin.ModelAdmin[SSHKey]):
 
 
 @admin.register(PersonalAccessToken)
-class PersonalAccessTokenAdmin(admin.ModelAdmin[PersonalAccessToken]):
+class PersonalAccessTokenAdmin(admin.ModelAdmin):
     """Which tokens exist, and whether they are still good."""
 
     list_display = ("name", "user", "scopes", "expires_at", "revoked", "last_used_at")

@@ -9,7 +9,7 @@ from internal_api.models import AuditEvent, InstanceSettings
 
 
 @admin.register(InstanceSettings)
-class InstanceSettingsAdmin(admin.ModelAdmin[InstanceSettings]):
+class InstanceSettingsAdmin(admin.ModelAdmin):
     """One row, which is never removed."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -19,7 +19,7 @@ class InstanceSettingsAdmin(admin.ModelAdmin[InstanceSettings]):
         return False
 
 
-class ReadOnlyAdmin(admin.ModelAdmin[Any]):
+class ReadOnlyAdmin(admin.ModelAdmin):
     """What has happened can be read, and not made up or changed."""
 
     show_full_result_count = False

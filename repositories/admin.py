@@ -23,7 +23,7 @@ from repositories.models import (
 
 
 @admin.register(Storage)
-class StorageAdmin(admin.ModelAdmin[Storage]):
+class StorageAdmin(admin.ModelAdmin):
     """Gitaly servers; a token can be set and is never shown."""
 
     list_display = ("name", "gitaly_address")
@@ -31,7 +31,7 @@ class StorageAdmin(admin.ModelAdmin[Storage]):
 
 
 @admin.register(Namespace)
-class NamespaceAdmin(admin.ModelAdmin[Namespace]):
+class NamespaceAdmin(admin.ModelAdmin):
     """Groups and users' own namespaces. They are made and moved by commands, which keep their routes in step."""
 
     list_display = ("full_path", "kind", "visibility", "archived")
@@ -50,7 +50,7 @@ class NamespaceAdmin(admin.ModelAdmin[Namespace]):
         return False
 
 
-class MemberInline(admin.TabularInline[Member, Project]):
+class MemberInline(admin.TabularInline):
     """Direct members."""
 
     model = Member
@@ -59,7 +59,7 @@ class MemberInline(admin.TabularInline[Member, Project]):
     autocomplete_fields = ("user",)
 
 
-class GroupLinkInline(admin.TabularInline[GroupLink, Project]):
+class GroupLinkInline(admin.TabularInline):
     """Invited groups."""
 
     model = GroupLink
@@ -69,7 +69,7 @@ class GroupLinkInline(admin.TabularInline[GroupLink, Project]):
     autocomplete_fields = ("group",)
 
 
-class DeployKeyInline(admin.TabularInline[DeployKeyGrant, Project]):
+class DeployKeyInline(admin.TabularInline):
     """Deploy keys that are enabled."""
 
     model = DeployKeyGrant
@@ -78,7 +78,7 @@ class DeployKeyInline(admin.TabularInline[DeployKeyGrant, Project]):
 
 
 @admin.register(Project)
-class ProjectAdmin(admin.ModelAdmin[Project]):
+class ProjectAdmin(admin.ModelAdmin):
     """Projects. They are made and moved by commands, which keep their routes and repositories in step."""
 
     list_display = ("full_path", "visibility", "archived", "default_branch", "storage")
@@ -98,7 +98,7 @@ class ProjectAdmin(admin.ModelAdmin[Project]):
         return False
 
 
-class BranchGrantInline(admin.TabularInline[ProtectedRefGrant, ProtectedBranch]):
+class BranchGrantInline(admin.TabularInline):
     """Who may push and merge."""
 
     model = ProtectedRefGrant
@@ -109,7 +109,7 @@ class BranchGrantInline(admin.TabularInline[ProtectedRefGrant, ProtectedBranch])
 
 
 @admin.register(ProtectedBranch)
-class ProtectedBranchAdmin(admin.ModelAdmin[ProtectedBranch]):
+class ProtectedBranchAdmin(admin.ModelAdmin):
     """Rules on branches."""
 
     list_display = ("name", "project", "namespace", "allow_force_push")
@@ -119,7 +119,7 @@ class ProtectedBranchAdmin(admin.ModelAdmin[ProtectedBranch]):
     inlines = (BranchGrantInline,)
 
 
-class TagGrantInline(admin.TabularInline[ProtectedRefGrant, ProtectedTag]):
+class TagGrantInline(admin.TabularInline):
     """Who may create."""
 
     model = ProtectedRefGrant
@@ -130,7 +130,7 @@ class TagGrantInline(admin.TabularInline[ProtectedRefGrant, ProtectedTag]):
 
 
 @admin.register(ProtectedTag)
-class ProtectedTagAdmin(admin.ModelAdmin[ProtectedTag]):
+class ProtectedTagAdmin(admin.ModelAdmin):
     """Rules on tags."""
 
     list_display = ("name", "project")
