@@ -159,16 +159,28 @@ def load_project(report: Report, entry: Entry) -> Project | None:
         _remove(report, "projects", row)
         return None
     values = {**entry.fields(_PROJECT), **_repository_values(entry)}
-    if row is not None:
+    if row is None:
+        row = _new_project(entry, full_path, values)
+        report.count("projects", "created")
+    else:
         report.changed("projects", update(row, values))
-        return row
+    if "create-repositories" in report.options and row.repository_exists:
+        _create_repository(report, row)
+    return row
+
+
+def _create_repository(report: Report, project: Project) -> None:
+    from repositories.services.repositories_at_gitaly import create_repository  # noqa: PLC0415  gRPC is loaded by those who need it
+
+    report.count("repositories", "created" if create_repository(project) else "unchanged")
+
+
+def _new_project(entry: Entry, full_path: str, values: dict[str, Any]) -> Project:
     namespace_path, _, path = full_path.rpartition("/")
     namespace = find_namespace(namespace_path).first()
     if namespace is None:
         raise entry.problem("path", f"there is no namespace {namespace_path!r}")
-    row = create_project(path=path, namespace=namespace, **values, **new_id(entry))
-    report.count("projects", "created")
-    return row
+    return create_project(path=path, namespace=namespace, **values, **new_id(entry))
 
 
 def _repository_values(entry: Entry) -> dict[str, Any]:

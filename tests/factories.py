@@ -3,14 +3,22 @@
 from typing import Any
 
 import factory
+from django.db.models import Model
 
 from accounts.models import SSHKey, User
 from accounts.services.ssh_keys import add_deploy_key, add_user_key
 from accounts.services.users import create_user
+from internal_api.seeding.ids import reserve_ids
 from repositories.models import Namespace, Project, Storage
 from repositories.services.namespaces import create_group
 from repositories.services.projects import create_project
 from tests.public_keys import CI_KEY, ED25519
+
+
+def keeping_free(model: type[Model], fields: dict[str, Any]) -> dict[str, Any]:
+    """The same fields; an id that a test chooses is given to no other row, whatever the sequence has come to."""
+    reserve_ids(model, [fields["id"]] if "id" in fields else [])
+    return fields
 
 
 class UserFactory(factory.django.DjangoModelFactory[User]):
@@ -25,7 +33,7 @@ class UserFactory(factory.django.DjangoModelFactory[User]):
 
     @classmethod
     def _create(cls, model_class: type[User], *args: Any, **fields: Any) -> User:
-        return create_user(**fields)
+        return create_user(**keeping_free(User, fields))
 
 
 class SSHKeyFactory(factory.django.DjangoModelFactory[SSHKey]):
@@ -39,7 +47,7 @@ class SSHKeyFactory(factory.django.DjangoModelFactory[SSHKey]):
 
     @classmethod
     def _create(cls, model_class: type[SSHKey], *args: Any, **fields: Any) -> SSHKey:
-        return add_user_key(may_be_expired=True, **fields)
+        return add_user_key(may_be_expired=True, **keeping_free(SSHKey, fields))
 
 
 class DeployKeyFactory(factory.django.DjangoModelFactory[SSHKey]):
@@ -52,7 +60,7 @@ class DeployKeyFactory(factory.django.DjangoModelFactory[SSHKey]):
 
     @classmethod
     def _create(cls, model_class: type[SSHKey], *args: Any, **fields: Any) -> SSHKey:
-        return add_deploy_key(may_be_expired=True, **fields)
+        return add_deploy_key(may_be_expired=True, **keeping_free(SSHKey, fields))
 
 
 class StorageFactory(factory.django.DjangoModelFactory[Storage]):
@@ -91,4 +99,4 @@ class ProjectFactory(factory.django.DjangoModelFactory[Project]):
 
     @classmethod
     def _create(cls, model_class: type[Project], *args: Any, **fields: Any) -> Project:
-        return create_project(**fields)
+        return create_project(**keeping_free(Project, fields))

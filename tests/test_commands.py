@@ -16,6 +16,7 @@ from repositories.models import Member, Namespace, Project, Refusal
 from repositories.services.access import set_member
 from tests import public_keys
 from tests.factories import SSHKeyFactory, StorageFactory
+from tests.gitaly_server import running
 
 
 def run(*arguments: str) -> Any:
@@ -41,7 +42,7 @@ def test_a_company_is_made_command_by_command(db: None, tmp_path: Path, monkeypa
     assert PersonalAccessToken.objects.get().token_digest == PersonalAccessToken.digest(token)
     assert run("create_group", "acme", "--visibility", "public")["path"] == "acme"
     assert run("create_group", "acme/tools")["path"] == "acme/tools"
-    assert run("create_project", "acme/tools/rockets")["path"] == "acme/tools/rockets"
+    assert run("create_project", "acme/tools/rockets", "--without-repository")["path"] == "acme/tools/rockets"
     assert run("add_member", "acme/tools", "ann", "developer")["role"] == "developer"
     run("add_member", "acme/tools/rockets", "ann", "maintainer")
     assert (Namespace.objects.filter(kind="group").count(), Project.objects.count(), Member.objects.count()) == (2, 1, 2)
@@ -61,6 +62,7 @@ def test_a_company_is_made_command_by_command(db: None, tmp_path: Path, monkeypa
         (["create_personal_access_token", "ann", "ci", "--scope", "api", "--expires-at", "2030-02-31"], "2030-02-31: is not a date"),
         (["create_group", "acme/tools"], "There is no group 'acme'."),
         (["create_group", "admin"], "The name is reserved."),
+        (["protect_branch", "nowhere", "main"], "There is no project or group 'nowhere'."),
         (["create_project", "nowhere/x"], "There is no namespace 'nowhere'."),
         (["create_project", "ann/x"], "There is no storage"),
         (["add_member", "nowhere", "ann", "owner"], "There is no group or project 'nowhere'."),
@@ -100,3 +102,30 @@ def test_an_explanation_for_a_key_an_id_and_nobody(rockets: Project, ann: User) 
     out = StringIO()
     call_command("explain_access", "--project", "acme/rockets", stdout=out)
     assert "the_project_is_visible: denied (project_not_found)" in out.getvalue()
+
+
+def test_an_explanation_knows_the_protected_branches(rockets: Project, ann: User) -> None:
+    set_member(rockets, ann, 30)
+    made = run("protect_branch", "acme/rockets", "pro*", "--push", "maintainer", "--merge", "no_one")
+    assert made == {"path": "acme/rockets", "name": "pro*", "push": "maintainer", "merge": "no_one", "allow_force_push": False}
+    changes = f"{'0' * 40} {'1' * 40} refs/heads/prod"
+    told = run("explain_access", "--user", "ann", "--project", "acme/rockets", "--action", "git-receive-pack", "--changes", changes)
+    expected = "denied (protected_branch_creation): You are not allowed to create protected branches on this project."
+    assert told["rules"]["the_changes_may_be_pushed"] == told["verdict"] == expected
+
+
+def test_projects_get_their_repositories_at_gitaly(db: None, tmp_path: Path) -> None:
+    with running(tmp_path / "storages") as gitaly:
+        document = tmp_path / "seed.yaml"
+        document.write_text(
+            f"storages: [{{name: default, gitaly_address: '{gitaly.address}'}}]\ngroups: [{{path: acme}}]\nprojects: [{{id: 7, path: acme/rockets}}]\n"
+        )
+        for outcome in ("repositories: 1 created", "Nothing to change"):
+            out = StringIO()
+            call_command("seed", str(document), "--create-repositories", stdout=out)
+            assert outcome in out.getvalue()
+        run("create_project", "acme/engines")
+        assert len(list((tmp_path / "storages").rglob("HEAD"))) == 2
+    with pytest.raises(CommandError, match="The repository cannot be created at the moment"):
+        run("create_project", "acme/wings")
+    assert not Project.objects.filter(path="wings").exists()

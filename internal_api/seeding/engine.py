@@ -42,10 +42,13 @@ def parse(content: str) -> dict[str, Any]:
     return mapping(document if document is not None else {}, "")
 
 
-def seed(documents: Iterable[dict[str, Any]], progress: Progress | None = None) -> Report:
-    """Bring the database to the state the documents describe, or change nothing. Raises SeedError."""
+def seed(documents: Iterable[dict[str, Any]], progress: Progress | None = None, options: Iterable[str] = ()) -> Report:
+    """Bring the database to the state the documents describe, or change nothing. Raises SeedError.
+
+    `options` are for the sections that know them, such as "create-repositories".
+    """
     with transaction.atomic():
-        report = Report(former=InstanceSettings.current())
+        report = Report(former=InstanceSettings.current(), options=frozenset(options))
         if progress:
             report.progress = progress
         for document in documents:

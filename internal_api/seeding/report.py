@@ -11,11 +11,15 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass
 class Report:
-    """What a file did. `secrets` are the generated ones, shown this once; `former` are the settings before the file."""
+    """What files did, and with which options.
+
+    `secrets` are the generated ones, shown this once; `former` are the settings before the files.
+    """
 
     former: InstanceSettings
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
     secrets: list[dict[str, str]] = field(default_factory=list)
+    options: frozenset[str] = frozenset()
     progress: Progress = field(default=lambda _name, _done, _total: None)
 
     def count(self, kind: str, outcome: str) -> None:

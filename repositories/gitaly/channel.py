@@ -14,6 +14,7 @@ import grpc
 from repositories.gitaly.errors import (
     GitalyError,
     GitalyRefusedError,
+    GitalyTooSlowError,
     GitalyUnavailableError,
     RepositoryExistsError,
     RepositoryNotFoundError,
@@ -97,6 +98,6 @@ def _meaning(error: Any) -> GitalyError:
         case grpc.StatusCode.INVALID_ARGUMENT | grpc.StatusCode.FAILED_PRECONDITION:
             return GitalyRefusedError(f"Gitaly cannot use what it was asked: {details}")
         case grpc.StatusCode.DEADLINE_EXCEEDED:
-            return GitalyUnavailableError("Gitaly did not answer in time.")
+            return GitalyTooSlowError("Gitaly did not answer in time.")
         case _:
             return GitalyUnavailableError(f"Gitaly is not available: {code.name} {details}")

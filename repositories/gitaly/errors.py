@@ -1,7 +1,8 @@
 """What can go wrong with Gitaly. Nothing is ever guessed: whoever asks for a push is refused with a clear message.
 
 GitalyError
-├── GitalyUnavailableError      away, too slow, or overloaded; trying again may help
+├── GitalyUnavailableError      away or overloaded; trying again may help
+│   └── GitalyTooSlowError      it did not answer in time
 ├── GitalyRefusedError          it does not know our token, our clock or our storage: a mistake in the configuration
 ├── RepositoryNotFoundError     there is no such repository
 └── RepositoryExistsError       there is one already
@@ -13,7 +14,11 @@ class GitalyError(Exception):
 
 
 class GitalyUnavailableError(GitalyError):
-    """It did not answer, or not in time."""
+    """It did not answer."""
+
+
+class GitalyTooSlowError(GitalyUnavailableError):
+    """It did not answer in time."""
 
 
 class GitalyRefusedError(GitalyError):

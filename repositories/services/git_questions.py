@@ -12,7 +12,7 @@ from repositories.gitaly.client import GitalyClient
 from repositories.gitaly.errors import GitalyError
 from repositories.gitaly.values import RepositoryRef, StorageAddress
 from repositories.policy import HasNewCommits, IsForced, Question
-from repositories.services.deadline import Deadline
+from repositories.services.timed_log import FORCE_PUSH, PROTECTED_BRANCH_CREATION, TimedLog
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ def answer(
     repository: RepositoryRef,
     snapshot_path: str,
     protected: Iterable[str],
-    deadline: Deadline,
+    log: TimedLog,
 ) -> dict[Question, bool]:
     """Git's answers. Raises UnavailableError when Gitaly is away or slow, or does not know what it is asked about: nothing is guessed.
 
@@ -42,8 +42,9 @@ def answer(
     client = GitalyClient(storage, metadata)
     asked = list(questions)
     try:
-        _refuse_missing(client.missing_objects(repository, _objects(asked), seconds=deadline.seconds_left()))
-        return {question: _one(client, question, repository, protected, deadline) for question in asked}
+        with log.section(FORCE_PUSH if isinstance(asked[0], IsForced) else PROTECTED_BRANCH_CREATION):
+            _refuse_missing(client.missing_objects(repository, _objects(asked), seconds=log.seconds_left()))
+        return {question: _one(client, question, repository, protected, log) for question in asked}
     except GitalyError as error:
         logger.warning("Gitaly could not be asked about %s: %s", repository.gl_repository, error)
         raise UnavailableError(AWAY) from error
@@ -63,13 +64,15 @@ def _refuse_missing(missing: set[str]) -> None:
         raise UnavailableError(INCOMPLETE)
 
 
-def _one(client: GitalyClient, question: Question, repository: RepositoryRef, protected: Iterable[str], deadline: Deadline) -> bool:
+def _one(client: GitalyClient, question: Question, repository: RepositoryRef, protected: Iterable[str], log: TimedLog) -> bool:
     match question:
         case IsForced(oldrev, newrev):
-            return not client.is_ancestor(repository, oldrev, newrev, seconds=deadline.seconds_left())
+            with log.section(FORCE_PUSH):
+                return not client.is_ancestor(repository, oldrev, newrev, seconds=log.seconds_left())
         case HasNewCommits(newrev):
             excluded = [_glob(pattern) for pattern in protected]
-            return client.has_commits(repository, [newrev, "--not", *excluded], seconds=deadline.seconds_left())
+            with log.section(PROTECTED_BRANCH_CREATION):
+                return client.has_commits(repository, [newrev, "--not", *excluded], seconds=log.seconds_left())
 
 
 def _glob(pattern: str) -> str:

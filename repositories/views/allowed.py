@@ -20,25 +20,25 @@ from repositories.policy.repository_path import container_path, gl_repository, r
 from repositories.selectors.creation import find_creatable_namespace
 from repositories.selectors.facts import ContainerReference, Facts, gather, with_otp_session
 from repositories.selectors.protection import find_protection, protected_branch_names
-from repositories.services.deadline import Deadline
 from repositories.services.decisions import decide, record_key_use, record_pull, record_refusal
 from repositories.services.one_shot_messages import remember_created, remember_moved
 from repositories.services.push_to_create import ProjectCreationError, create_by_push
+from repositories.services.timed_log import TimedLog
 
 
 class AllowedViewSet(ShellViewSet):
     """POST /api/v4/internal/allowed: may this actor run this Git command on this repository (contract: allowed)."""
 
     def create(self, request: HTTPRequest) -> JSONResponse:
-        deadline = Deadline()
         check = read_access_check(self.parameters())
+        log = TimedLog(check.changes or ())
         facts = with_otp_session(gather(check.who, check.what))
         refuse_unknown_scoped_user(check, facts)
         record_key_use(facts)
-        question, verdict = self._decided(check, facts, deadline)
+        question, verdict = self._decided(check, facts, log)
         if isinstance(verdict, policy.CreateProject):
-            facts = self._created(check, facts, deadline)
-            question, verdict = self._decided(check, facts, deadline)
+            facts = self._created(check, facts, log)
+            question, verdict = self._decided(check, facts, log)
         note(request, **log_fields(question, verdict))
         match verdict:
             case policy.Allowed():
@@ -55,18 +55,18 @@ class AllowedViewSet(ShellViewSet):
                 assert_never(verdict)
 
     @staticmethod
-    def _decided(check: AccessCheck, facts: Facts, deadline: Deadline) -> tuple[policy.Request, policy.Verdict]:
+    def _decided(check: AccessCheck, facts: Facts, log: TimedLog) -> tuple[policy.Request, policy.Verdict]:
         question = question_of(check, facts)
-        return decide(question, lambda questions: ask_git(questions, check, facts, deadline))
+        return decide(question, lambda questions: ask_git(questions, check, facts, log))
 
     @staticmethod
-    def _created(check: AccessCheck, facts: Facts, deadline: Deadline) -> Facts:
+    def _created(check: AccessCheck, facts: Facts, log: TimedLog) -> Facts:
         """The facts after the push has made its project."""
         namespace, path = creatable_place(check, facts)
         user = facts.actor.account
         if namespace is None or user is None:
             raise RuntimeError("The policy creates where somebody may.")
-        project = create_by_push(namespace, path, creator_id=user.id, deadline=deadline)
+        project = create_by_push(namespace, path, creator_id=user.id, log=log)
         found = gather(check.who, ContainerReference(project_id=project.pk))
         remember_created(found, check.protocol)
         return found
@@ -87,7 +87,7 @@ def creatable_place(check: AccessCheck, facts: Facts) -> tuple[Namespace | None,
     return find_creatable_namespace(user, parts[0]), parts[1]
 
 
-def ask_git(questions: Iterable[policy.Question], check: AccessCheck, facts: Facts, deadline: Deadline) -> dict[policy.Question, bool]:
+def ask_git(questions: Iterable[policy.Question], check: AccessCheck, facts: Facts, log: TimedLog) -> dict[policy.Question, bool]:
     """Put the policy's questions to the repository's Gitaly. Raises UnavailableError."""
     from repositories.services.git_questions import answer  # noqa: PLC0415  gRPC is loaded by the first push that needs it
 
@@ -110,7 +110,7 @@ def ask_git(questions: Iterable[policy.Question], check: AccessCheck, facts: Fac
         repository=repository,
         snapshot_path=check.relative_path,
         protected=names,
-        deadline=deadline,
+        log=log,
     )
 
 

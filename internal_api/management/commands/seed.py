@@ -21,6 +21,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("files", nargs="+", metavar="FILE", help="a YAML or JSON file, or - for standard input")
+        parser.add_argument("--create-repositories", action="store_true", help="make missing repositories of the files' projects at Gitaly")
         parser.add_argument("--output", choices=["table", "json"], default="table", help="how generated tokens are printed")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -35,7 +36,7 @@ class Command(BaseCommand):
                 yield document
 
         try:
-            report = seed(each(), progress=self._progress)
+            report = seed(each(), self._progress, ["create-repositories"] if options["create_repositories"] else [])
         except SeedError as error:
             raise CommandError(f"{current['file']}: {error}") from error
         except ProtectedError as error:

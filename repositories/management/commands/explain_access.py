@@ -9,7 +9,9 @@ from django.core.management.base import CommandError
 from accounts.selectors.actors import NOBODY, ActorKind, ActorReference
 from internal_api.management.operator import OperatorCommand
 from repositories import policy
+from repositories.policy.protection import NO_PROTECTION
 from repositories.selectors.facts import container_reference, gather, with_otp_session
+from repositories.selectors.protection import find_protection
 
 
 def _actor(options: dict[str, Any]) -> ActorReference:
@@ -39,6 +41,7 @@ class Command(OperatorCommand):
         project = options["project"]
         is_id = project.startswith(("project-", "wiki-", "design-")) and "/" not in project
         facts = with_otp_session(gather(_actor(options), container_reference(project if is_id else None, None if is_id else project)))
+        changes = _changes(options["changes"])
         question = policy.Request(
             action=options["action"],
             protocol=options["protocol"],
@@ -46,10 +49,11 @@ class Command(OperatorCommand):
             instance=facts.instance,
             project=facts.project,
             repository_type=facts.repository_type,
-            changes=_changes(options["changes"]),
+            changes=changes,
             check_ip=options["check_ip"],
             namespace_path=options["namespace_path"],
             has_namespace=facts.has_namespace,
+            protection=find_protection(facts.actor, facts.project, changes) if changes and facts.project else NO_PROTECTION,
         )
         rules = {name: _told(verdict) for name, verdict in policy.explain(question)}
         user = facts.actor.user

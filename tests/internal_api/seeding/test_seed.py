@@ -11,7 +11,18 @@ from django.core.management import CommandError, call_command
 
 from accounts.models import PersonalAccessToken, SSHKey, User
 from internal_api.models import InstanceSettings
-from repositories.models import DeployKeyGrant, GroupLink, Member, Namespace, Project, RedirectRoute, Route, Storage
+from repositories.models import (
+    DeployKeyGrant,
+    GroupLink,
+    Member,
+    Namespace,
+    Project,
+    ProtectedBranch,
+    ProtectedTag,
+    RedirectRoute,
+    Route,
+    Storage,
+)
 from tests import public_keys
 from tests.factories import UserFactory
 
@@ -249,3 +260,53 @@ def test_the_demo_can_be_loaded_and_says_what_its_document_says(db: None) -> Non
     call_command("seed", "demo/seed.yaml", stdout=StringIO())
     assert Project.objects.get(pk=3).route.path == "gnuwget/wget2"
     assert SSHKey.objects.get(pk=11).user == User.objects.get(pk=1)
+
+
+def test_rules_on_branches_and_tags(tmp_path: Path, db: None) -> None:
+    rules = {
+        "protected_branches": [
+            {"name": "main", "push": ["maintainer", {"user": "bob"}, {"group": "guests"}, {"deploy_key": "ci"}], "allow_force_push": True},
+            {"name": "old-*"},
+        ],
+        "protected_tags": [{"name": "v*", "create": ["developer"]}],
+    }
+    seed(tmp_path, COMPANY)
+    document = {
+        "projects": [{"path": "acme/tools/rockets", **rules}],
+        "groups": [{"path": "acme", "protected_branches": [{"name": "prod"}]}],
+    }
+    seed(tmp_path, document)
+    rule = ProtectedBranch.objects.get(name="main")
+    found = {(grant.kind, grant.access_level, grant.user_id, grant.group_id, grant.deploy_key_id) for grant in rule.grants.all()}
+    bob, guests = User.objects.get(username="bob").pk, Namespace.objects.get(path="guests").pk
+    pushers = {
+        ("push", 40, None, None, None),
+        ("push", None, bob, None, None),
+        ("push", None, None, guests, None),
+        ("push", None, None, None, 21),
+    }
+    assert found == pushers | {("merge", 40, None, None, None)}
+    assert (rule.allow_force_push, ProtectedTag.objects.get().grants.get().access_level) == (True, 30)
+    assert seed(tmp_path, document).startswith("Nothing to change")
+    absent = {"protected_branches": [{"name": "main", "absent": True}], "protected_tags": [{"name": "v*", "absent": True}]}
+    seed(tmp_path, {"projects": [{"path": "acme/tools/rockets", **absent}]})
+    assert (set(ProtectedBranch.objects.values_list("name", flat=True)), ProtectedTag.objects.count()) == ({"old-*", "prod"}, 0)
+
+
+@pytest.mark.parametrize(
+    ("rule", "error"),
+    [
+        ({"push": ["everybody"]}, "protected_branches[0].push[0]: 'everybody' is none of: 'no_one', 'developer'"),
+        ({"push": [{"user": "nobody"}]}, "protected_branches[0].push[0]: there is no user 'nobody'"),
+        ({"push": [{"deploy_key": "x"}]}, "protected_branches[0].push[0]: there is no deploy_key 'x'"),
+        ({"push": [{"user": "ann", "group": "acme"}]}, "protected_branches[0].push[0]: names one of user, group and deploy_key"),
+        ({"push": "maintainer"}, "protected_branches[0].push: is not a list"),
+    ],
+)
+def test_a_mistake_in_a_rule_is_told_by_its_place(tmp_path: Path, db: None, rule: dict[str, Any], error: str) -> None:
+    seed(tmp_path, COMPANY)
+    with pytest.raises(CommandError) as caught:
+        seed(tmp_path, {"projects": [{"path": "ann/notes", "protected_branches": [{"name": "main", **rule}]}]})
+    assert f"projects[0].{error}" in str(caught.value)
+    with pytest.raises(CommandError, match="Only top-level groups protect branches"):
+        seed(tmp_path, {"groups": [{"path": "acme/tools", "protected_branches": [{"name": "main"}]}]})

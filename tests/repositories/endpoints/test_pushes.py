@@ -159,6 +159,20 @@ def test_when_git_cannot_be_asked_the_push_is_refused(
     assert response.json()["message"] == (incomplete if fault == "missing object" else AWAY)
 
 
+def test_a_gitaly_that_hangs_ends_the_push_in_time(
+    shell: Client, key: SSHKey, rockets: Project, gitaly: FakeGitaly, commits: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Allowed 5.9, gitaly 6 #47; with a shorter budget than the real one."""
+    monkeypatch.setattr("repositories.services.timed_log.BUDGET", 0.3)
+    protect_branch(rockets, "main", {"push": [30]})
+    gitaly.hang_seconds = 1
+    status, message = answer(ask(shell, rockets, f"{commits[0]} {commits[1]} refs/heads/main\n"))
+    assert status == 503
+    section = "Checking if you are force pushing to a protected branch... (cancelled after "
+    lines = f"Push operation timed out\n\nTiming information for debugging purposes:\nRunning checks for ref: main\n{section}"
+    assert (message or "").startswith(lines)
+
+
 @pytest.mark.parametrize("path", ["../../etc", "/etc", "objects/../../../x"])
 def test_a_lying_environment_is_passed_on_and_never_opened(
     shell: Client, key: SSHKey, rockets: Project, gitaly: FakeGitaly, commits: list[str], path: str
