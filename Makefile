@@ -56,7 +56,10 @@ requirements: venv  ## compile the pinned dependencies anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 -o requirements/base.txt pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --extra dev -o requirements/dev.txt pyproject.toml
 
+bench: venv  ## how long pushes of many refs take, on PostgreSQL
+	$(BIN)/python -m tests.servers -- $(BIN)/python -m benchmarks.push_of_many_refs
+
 protocol: venv  ## compile the messages of repositories/gitaly anew
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. repositories/gitaly/gitaly.proto
 
-.PHONY: protocol help venv run test test-sqlite test-postgresql lint check format requirements
+.PHONY: bench protocol help venv run test test-sqlite test-postgresql lint check format requirements

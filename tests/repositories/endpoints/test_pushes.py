@@ -418,6 +418,30 @@ def test_a_repeated_call_is_answered_alike_and_recorded_once(shell: Client, key:
     assert PushEvent.objects.count() == 6
 
 
+def test_a_fault_half_way_leaves_nothing_and_the_repeated_call_all(
+    shell: Client, rockets: Project, store: SharedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Decisions 16a: event, state and answer are one transaction, wherever the process is when it dies."""
+    Project.objects.update(empty=True)
+    shell.raise_request_exception = False
+    body = {"gl_repository": f"project-{rockets.pk}", "changes": f"{ZEROS} {NEW} refs/heads/main\n"}
+    with monkeypatch.context() as broken:
+        broken.setattr("repositories.views.post_receive.messages_of", lambda *_: 1 / 0)
+        response = shell.post("/api/v4/internal/post_receive", body, headers={"x-request-id": "01H"})
+        assert response.status_code == 500
+    assert (PushEvent.objects.count(), Project.objects.get().empty, ProtectedBranch.objects.count()) == (0, True, 0)
+    after(shell, f"project-{rockets.pk}", {"x-request-id": "01H"}, changes=body["changes"])
+    assert (PushEvent.objects.count(), Project.objects.get().empty, ProtectedBranch.objects.count()) == (1, False, 1)
+
+
+def test_a_namespace_over_its_limit_takes_deletions_only(shell: Client, key: SSHKey, rockets: Project) -> None:
+    """Decisions 10b: one boolean of the top-level namespace."""
+    Namespace.objects.update(over_storage_limit=True, storage_limit=10 * 1024**3)
+    status, message = answer(ask(shell, rockets, f"{ZEROS} {NEW} refs/heads/topic\n"))
+    assert (status, (message or "").count("the namespace storage limit of 10 GiB has been reached")) == (401, 1)
+    assert answer(ask(shell, rockets, f"{OLD} {ZEROS} refs/heads/topic\n")) == (200, None)
+
+
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_of_the_same_call_made_at_once_one_counts(shell: Client, rockets: Project) -> None:

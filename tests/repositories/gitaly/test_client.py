@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import grpc
 import pytest
 
 from repositories.gitaly.channel import authorization, channel_to
@@ -181,3 +182,26 @@ def test_another_process_makes_a_channel_of_its_own(gitaly: FakeGitaly, monkeypa
     mine = channel_to(gitaly.address)
     monkeypatch.setattr("repositories.gitaly.channel.os.getpid", lambda: 4711)
     assert channel_to(gitaly.address) is not mine
+
+
+def test_a_name_is_looked_up(gitaly: FakeGitaly) -> None:
+    """The `dns:` form of an address; a Unix socket has no name."""
+    if gitaly.address.startswith("tcp://"):
+        address = gitaly.address.replace("tcp://127.0.0.1", "dns:localhost")
+        assert GitalyClient(StorageAddress("default", address, TOKEN)).server_info(seconds=5).version == "16.7.0-fake"
+
+
+@pytest.mark.parametrize("scheme", ["tls://", "dns+tls:"])
+def test_tls_is_spoken_with_the_authority_that_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", "key.pem", "-out", "cert.pem", *subject]
+    subprocess.run(command, check=True, cwd=tmp_path, capture_output=True)
+    certificate = (tmp_path / "cert.pem").read_bytes()
+    credentials = grpc.ssl_server_credentials([((tmp_path / "key.pem").read_bytes(), certificate)])
+    with running(tmp_path / "storages", token=TOKEN, credentials=credentials) as server:
+        address = server.address.replace("tls://", scheme)
+        with pytest.raises(GitalyUnavailableError):
+            GitalyClient(StorageAddress("default", address, TOKEN)).server_info(seconds=5)
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
+        monkeypatch.setattr("repositories.gitaly.channel._channels", {})
+        assert GitalyClient(StorageAddress("default", address, TOKEN)).server_info(seconds=5).version == "16.7.0-fake"
