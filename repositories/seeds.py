@@ -107,8 +107,7 @@ def load_storage(report: Report, entry: Entry) -> Storage | None:
         return None
     values = entry.fields({"gitaly_address": text, "gitaly_token": optional(text)})
     if row is None:
-        row = Storage(name=name, gitaly_address=entry.read("gitaly_address", text), gitaly_token=values.get("gitaly_token"))
-        row.save()
+        row = Storage.objects.create(name=name, **values)
         report.count("storages", "created")
     else:
         report.changed("storages", update(row, values))

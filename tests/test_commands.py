@@ -64,7 +64,6 @@ def test_a_company_is_made_command_by_command(db: None, tmp_path: Path, monkeypa
         (["create_group", "admin"], "The name is reserved."),
         (["protect_branch", "nowhere", "main"], "There is no project or group 'nowhere'."),
         (["create_project", "nowhere/x"], "There is no namespace 'nowhere'."),
-        (["create_project", "ann/x"], "There is no storage"),
         (["add_member", "nowhere", "ann", "owner"], "There is no group or project 'nowhere'."),
         (["explain_access", "--project", "ann/x", "--changes", "nonsense"], "Line 1 of changes"),
     ],

@@ -5,6 +5,7 @@ from django.db import models
 
 from internal_api.encryption import EncryptedTextField
 
+DEFAULT_ADDRESS = "unix:/run/gitaly/gitaly.socket"
 GITALY_ADDRESS = r"\A(unix:|tcp://|tls://|dns:|dns\+tls:)\S+\Z"
 
 
@@ -14,6 +15,7 @@ class Storage(models.Model):
     name = models.CharField(max_length=255, unique=True)
     gitaly_address = models.CharField(
         max_length=1024,
+        default=DEFAULT_ADDRESS,
         validators=[RegexValidator(GITALY_ADDRESS, "A Gitaly address starts with unix:, tcp://, tls://, dns: or dns+tls:.")],
     )
     gitaly_token = EncryptedTextField(null=True, blank=True)

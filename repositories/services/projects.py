@@ -13,17 +13,20 @@ from repositories.services.namespaces import segment_problem
 DEFAULT_STORAGE = "default"
 
 
+def _default_storage() -> Storage:
+    """Where a project goes that names no storage: the one called default, or else the only one there is, or a new one."""
+    named = Storage.objects.filter(name=DEFAULT_STORAGE).first() or Storage.objects.order_by("pk").first()
+    return named or Storage.objects.create(name=DEFAULT_STORAGE)
+
+
 def create_project(*, path: str, namespace: Namespace, name: str = "", storage: Storage | None = None, **fields: Any) -> Project:
     """A project with its route. Its repository at Gitaly is made by the caller. Raises InvalidProjectError."""
     problem = segment_problem(path) or ("The name is reserved." if path.lower() in RESERVED_PROJECT_NAMES else None)
     if problem:
         raise InvalidProjectError(f"Project {path!r} is not accepted: {problem}")
-    storage = storage or Storage.objects.filter(name=DEFAULT_STORAGE).first() or Storage.objects.order_by("pk").first()
-    if storage is None:
-        raise InvalidProjectError("There is no storage to put a repository on.")
-    project = Project(path=path, name=name or path, namespace=namespace, storage=storage, **fields)
     try:
         with transaction.atomic():
+            project = Project(path=path, name=name or path, namespace=namespace, storage=storage or _default_storage(), **fields)
             project.full_clean()
             project.save(force_insert=True)
             full_path = f"{namespace.route.path}/{path}"

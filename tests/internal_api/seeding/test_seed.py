@@ -166,6 +166,13 @@ def test_a_token_without_a_text_is_generated_and_shown_once(tmp_path: Path, db: 
     assert "(shown this once)" in seed(tmp_path, {"users": [{"username": "bob", "personal_access_tokens": [{"name": "ci"}]}]})
 
 
+def test_a_project_needs_no_storage_of_its_own(tmp_path: Path, db: None) -> None:
+    """Everything may be left out; the defaults are the model's own."""
+    seed(tmp_path, "groups: [{path: acme}]\nprojects: [{path: acme/a}]")
+    storage = Project.objects.get().storage
+    assert (storage.name, storage.gitaly_address) == ("default", "unix:/run/gitaly/gitaly.socket")
+
+
 def test_the_same_key_in_two_projects_is_one_key_with_two_grants(tmp_path: Path, db: None) -> None:
     keys = [{"key": public_keys.CI_KEY, "title": "ci"}]
     projects = [{"path": "acme/a", "deploy_keys": keys}, {"path": "acme/b", "deploy_keys": keys}]
@@ -213,9 +220,8 @@ def test_a_key_is_judged_by_the_rules_before_the_file_or_after(tmp_path: Path, d
         ("groups: [{path: acme, shared_with: {acme: guest}}]", "groups[0].shared_with.acme: Only another group can be invited."),
         ("groups: [{path: acme, visibility: secret}]", "groups[0].visibility: 'secret' is none of"),
         ("projects: [{path: acme/a}]", "projects[0].path: there is no namespace 'acme'"),
-        ("groups: [{path: acme}]\nprojects: [{path: acme/a}]", "projects[0]: There is no storage to put a repository on."),
         ("groups: [{path: acme}]\nprojects: [{path: acme/a, repository: {storage: x}}]", "projects[0].repository.storage: there is no storage 'x'"),
-        ("storages: [{name: x}]", "storages[0].gitaly_address: is missing"),
+        ("storages: [{gitaly_address: 'unix:/x'}]", "storages[0].name: is missing"),
         ("instance: {read_only: 1}", "instance.read_only: is not true or false"),
         ("instance: {feature_flags: {gitaly_x: {project: []}}}", "instance.feature_flags.gitaly_x.project: is not a known key; did you mean 'projects'?"),
         ("instance: {broadcasts: [{}]}", "instance.broadcasts[0].message: is missing"),

@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import User
 from repositories.errors import InvalidAccessError, InvalidNamespaceError, InvalidProjectError
-from repositories.models import GroupLink, Member, Namespace, NamespaceLineage, Project, RedirectRoute, Route
+from repositories.models import GroupLink, Member, Namespace, NamespaceLineage, Project, RedirectRoute, Route, Storage
 from repositories.services.access import (
     grant_deploy_key,
     remove_member,
@@ -65,9 +65,10 @@ def test_a_path_that_cannot_be_a_projects(acme: Namespace, path: str) -> None:
     assert not Project.objects.exists()
 
 
-def test_a_project_needs_a_storage(acme: Namespace) -> None:
-    with pytest.raises(InvalidProjectError, match="There is no storage"):
-        create_project(path="rockets", namespace=acme)
+def test_a_project_goes_to_the_storage_called_default_or_to_the_one_there_is(acme: Namespace) -> None:
+    assert create_project(path="first", namespace=acme).storage.name == "default"
+    Storage.objects.update(name="other")
+    assert create_project(path="second", namespace=acme).storage.name == "other"
 
 
 def test_a_former_path_leads_to_one_project(acme: Namespace, rockets: Project) -> None:
