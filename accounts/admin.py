@@ -38,7 +38,7 @@ class SSHKeyAdmin(admin.ModelAdmin):
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[SSHKey], search_term: str) -> tuple[QuerySet[SSHKey], bool]:
         fingerprint = fingerprint_of_search(search_term)
-        return super().get_search_results(request, queryset, fingerprint or search_term)
+        return super().get_search_results(request, queryset, fingerprint or search_term.strip().removeprefix("MD5:"))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

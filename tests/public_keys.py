@@ -80,3 +80,13 @@ ANN_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPGLFhGqgSWU+Gh1Glhf/Rc4PAqV7NyDp
 BOB_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIlakgzc5LtuEi+LRFHZBy/6WqMyLSGE0tO2ZUMoKBgK bob@example.com"
 CAROL_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ6/oNEtNyILw+58eeyKNIdraX2V22bx7pRTv+mEBByY carol@example.com"
 CI_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBqI1ByZ6ZENaj16ILAe/L5ckTYCQYUxJOOsxZ/waooK ci@example.com"
+
+VAGRANT = (
+    "ssh-rsa "
+    "AAAAB3NzaC1yc2EAAAABIwAAAQEA6NF8iallvQVp22WDkTkyrtvp9eWW6A8YVr+kz4TjGYe7gHzIw+niNltGEFHzD8+v1I2YJ6oX"
+    "evct1YeS0o9HZyN1Q9qgCgzUFtdOKLv6IedplqoPkcmF0aYet2PkEDo3MlTBckFXPITAMzF8dJSIFo9D8HfdOV0IAdx4O7PtixWK"
+    "n5y2hMNG0zQPyUecp4pzC6kivAIhyfHilFR61RGL+GPXQ2MWZWFYbAGjyiYJnAmCP3NOTd0jMZEnDkbUvxhMmBYSdETk1rRgm+R4"
+    "LOzFUGaHqHDLKLX+FIPKcF96hrucXzcWyLbIbEgE98OHlnVYCzRdK8jlqm8tehUc9c9WhQ=="
+    " vagrant insecure public key"
+)
+"""The private half of this one is in everybody's hands."""

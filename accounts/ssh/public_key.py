@@ -84,13 +84,21 @@ def _obvious_problem(text: str) -> str | None:
         return "The key is empty."
     if len(text) > MAX_LENGTH:
         return f"The key is longer than {MAX_LENGTH} characters."
-    if "PRIVATE KEY" in text or text.lstrip().startswith("PuTTY-User-Key-File"):
+    if not _is_storable(text):
+        return "The key has characters that no key has."
+    start = text.lstrip()
+    if start.startswith("PuTTY-User-Key-File") or (start.startswith("--") and "PRIVATE KEY" in start.split("\n", 1)[0]):
         return "This is a private key; it must stay with its owner. Paste the public key, the file that ends in .pub."
-    if "BEGIN" in text:
+    if start.startswith("--"):
         return "The key is in a form that OpenSSH does not use; `ssh-keygen -i` converts it."
     if "-cert-v01@" in text:
         return "This is a certificate; paste the public key it was made for."
     return None
+
+
+def _is_storable(text: str) -> bool:
+    """Whether a database keeps the text: its comment may become the key's title."""
+    return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _canonical(encoded: str) -> str:

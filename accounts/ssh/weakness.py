@@ -6,10 +6,12 @@ from collections.abc import Collection, Mapping
 from badkeys.checks import checksshpubkey
 from cryptography.utils import CryptographyDeprecationWarning
 
+from accounts.ssh.known_keys import KNOWN_COMPROMISED
 from accounts.ssh.public_key import KEY_TYPES, PublicKey
 
 LEAST_RSA_BITS = 1024
-_CHECKS = ("fermat", "roca", "rsainvalid", "rsapoly", "sharedprimes", "smallfactors", "dsasparse", "pattern")
+_COMPROMISED = "The key is known to be compromised or breakable; make a new one."
+_CHECKS = ("fermat", "roca", "rsainvalid", "rsapoly", "sharedprimes", "smallfactors", "smalld", "dsasparse")
 
 
 def site_problem(key_type: str, bits: int, allowed_types: Collection[str], minimum_bits: Mapping[str, int]) -> str | None:
@@ -27,12 +29,15 @@ def compromise(key: PublicKey) -> str | None:
     """Why nobody's key should look like this, as a sentence; None for a sound one. Asked when a key is entered.
 
     Refused whatever the settings: RSA below 1024 bits; RSA made by the generators with the ROCA and the close-primes
-    (Fermat) faults, with small or patterned factors, or sharing a prime with the compromised keys that the badkeys
-    package carries; DSA with a sparse public value. Not covered: lists of keys that have to be downloaded.
+    (Fermat) faults, with small factors or a small private exponent, or sharing a prime with the compromised keys that the
+    badkeys package carries; DSA with a sparse public value; the published keys of `known_keys`. Not covered: the lists of
+    keys that have to be downloaded, such as those of Debian's weak generator (CVE-2008-0166).
     """
+    if key.fingerprint in KNOWN_COMPROMISED:
+        return _COMPROMISED
     if key.key_type == "ssh-rsa" and key.bits < LEAST_RSA_BITS:
         return f"An RSA key must have at least {LEAST_RSA_BITS} bits."
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CryptographyDeprecationWarning)  # DSA again
         found = checksshpubkey(key.line, checks=_CHECKS)
-    return "The key is known to be compromised or breakable; make a new one." if found["results"] else None
+    return _COMPROMISED if found["results"] else None

@@ -1,6 +1,7 @@
 """Public keys as people paste them, their fingerprints and their faults (contract: shell-endpoints 3, allowed 2.4)."""
 
 import base64
+import math
 import struct
 
 import pytest
@@ -59,7 +60,9 @@ def test_base64_in_pieces_is_put_together_and_the_next_piece_is_the_comment() ->
         ("---- BEGIN SSH2 PUBLIC KEY ----\nAAAA", "The key is in a form that OpenSSH does not use; `ssh-keygen -i` converts it."),
         ("-----BEGIN PUBLIC KEY-----\nMIIB", "The key is in a form that OpenSSH does not use; `ssh-keygen -i` converts it."),
         ("ssh-ed25519-cert-v01@openssh.com AAAA", "This is a certificate; paste the public key it was made for."),
-        ("ssh-ed25519 AAAA\x00", "The key cannot be read; it may have been cut short."),
+        ("ssh-ed25519 AAAA\x00", "The key has characters that no key has."),
+        (public_keys.ED25519 + " a\x00b", "The key has characters that no key has."),
+        (public_keys.ED25519 + " \ud800", "The key has characters that no key has."),
     ],
 )
 def test_what_is_no_key_is_refused_with_a_sentence_and_without_the_key(text: str, sentence: str) -> None:
@@ -88,6 +91,24 @@ def test_rsa_with_primes_side_by_side_is_refused() -> None:
     while not all(pow(base, q - 1, q) == 1 for base in (2, 3, 5, 7)):
         q += 2
     assert compromise(parse_public_key(ssh_rsa(p * q))) == "The key is known to be compromised or breakable; make a new one."
+
+
+def test_a_key_that_everybody_has_is_refused() -> None:
+    """Seed format: the well-known compromised keys are always refused."""
+    assert compromise(parse_public_key(public_keys.VAGRANT)) == "The key is known to be compromised or breakable; make a new one."
+
+
+def test_a_comment_may_say_anything() -> None:
+    line = " ".join(public_keys.ED25519.split()[:2])
+    assert parse_public_key(f"{line} BEGINNER'S").comment == "BEGINNER'S"
+    assert parse_public_key(f"{line} not-my-PRIVATE KEY").comment == "not-my-PRIVATE"
+
+
+def test_rsa_with_a_small_private_exponent_is_refused() -> None:
+    numbers = rsa.generate_private_key(65537, 2048).private_numbers()
+    order = (numbers.p - 1) * (numbers.q - 1)
+    exponent = next(d for d in range(2**400 + 1, 2**400 + 10_001, 2) if math.gcd(d, order) == 1)
+    assert compromise(parse_public_key(ssh_rsa(numbers.p * numbers.q, pow(exponent, -1, order)))) is not None
 
 
 def test_rsa_with_a_small_factor_is_refused() -> None:
