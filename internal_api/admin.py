@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from internal_api.models import AuditEvent, InstanceSettings
@@ -39,5 +40,9 @@ class AuditEventAdmin(ReadOnlyAdmin):
     """Who did what, and when."""
 
     list_display = ("created_at", "action", "author_name", "entity_type", "entity_path", "ip_address")
-    list_filter = ("action",)
-    search_fields = ("author_name", "entity_path")
+    list_filter = ("action", "created_at", "entity_type")
+    search_fields = ("author_name", "entity_path", "ip_address", "correlation_id")
+    date_hierarchy = "created_at"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEvent]:
+        return super().get_queryset(request).order_by("-pk")

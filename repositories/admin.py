@@ -9,7 +9,10 @@ from django.http import HttpRequest
 from internal_api.admin import ReadOnlyAdmin
 from repositories.models import (
     DeployKeyGrant,
+    EnterpriseUser,
+    ErrorTrackingKey,
     GroupLink,
+    GroupSSHCertificate,
     Member,
     Namespace,
     Project,
@@ -20,6 +23,7 @@ from repositories.models import (
     Refusal,
     Storage,
 )
+from repositories.services.certificates import apply_ssh_key_rule
 
 
 @admin.register(Storage)
@@ -48,6 +52,10 @@ class NamespaceAdmin(admin.ModelAdmin):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
+
+    def save_model(self, request: HttpRequest, obj: Namespace, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        apply_ssh_key_rule(obj)
 
 
 class MemberInline(admin.TabularInline):
@@ -165,3 +173,36 @@ class RefusalAdmin(ReadOnlyAdmin):
     list_filter = ("reason", "action")
     search_fields = ("username", "project_path")
     ordering = ("-pk",)
+
+
+@admin.register(GroupSSHCertificate)
+class GroupSSHCertificateAdmin(admin.ModelAdmin):
+    """Which certificate authorities open which groups. New ones come by seed file, which reads and checks their keys."""
+
+    list_display = ("title", "group", "fingerprint", "created_at")
+    search_fields = ("title", "fingerprint", "group__route__path")
+    list_select_related = ("group",)
+    readonly_fields = ("group", "key", "fingerprint", "created_at")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+
+@admin.register(EnterpriseUser)
+class EnterpriseUserAdmin(ReadOnlyAdmin):
+    """Whose accounts belong to which groups."""
+
+    list_display = ("user", "group")
+    search_fields = ("user__username", "group__route__path")
+    list_select_related = ("user", "group")
+
+
+@admin.register(ErrorTrackingKey)
+class ErrorTrackingKeyAdmin(admin.ModelAdmin):
+    """Which keys may report errors."""
+
+    list_display = ("public_key", "project", "active")
+    list_filter = ("active",)
+    search_fields = ("public_key", "project__route__path")
+    list_select_related = ("project",)
+    autocomplete_fields = ("project",)

@@ -10,7 +10,7 @@ class RepositoriesConfig(AppConfig):
 
     def ready(self) -> None:
         """Fill the kernel's registries."""
-        from repositories import protection_seeds, seeds  # noqa: PLC0415  models are not loaded before this
+        from repositories import clean_up, seeds  # noqa: PLC0415  models are not loaded before this
 
         seeds.register()
-        protection_seeds.register()
+        clean_up.register()

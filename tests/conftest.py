@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from pytest_django.fixtures import Settings
 from accounts.models import User
 from internal_api import instance
 from internal_api.authentication import service_secrets
+from internal_api.logs import JSONFormatter
 from internal_api.service_tokens import KAS, SHELL
 from internal_api.shared_store import shared_store
 from repositories.models import Namespace, Project
@@ -47,11 +49,33 @@ def secrets(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Non
 
 
 @pytest.fixture(autouse=True)
+def own_redis(settings: Settings) -> None:
+    """Each of the parallel workers has a numbered database of its own; 0 is the running services'."""
+    if settings.REDIS_URL:
+        worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+        settings.REDIS_URL = f"{settings.REDIS_URL.rsplit('/', 1)[0]}/{int(worker) + 1}"
+
+
+@pytest.fixture(autouse=True)
 def nothing_remembered() -> Iterator[None]:
     """No settings of an earlier test, whose version may be the same."""
     instance.forget()
     yield
     instance.forget()
+
+
+SECRETS = re.compile(r"glpat-[\w-]{20}|eyJ[\w-]{10,}\.|AAAA[BC3-9][\w+/]{40}|glagent-[\w-]{20}|glsoat-[\w-]{20}|BEGIN [A-Z ]*PRIVATE KEY")
+"""What personal, service and LFS tokens, bodies of keys, agents' and SCIM tokens and private keys look like."""
+
+
+@pytest.fixture(autouse=True)
+def no_secret_in_the_log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Whatever a test does, no log line tells a token, a password or the body of a key."""
+    yield
+    for record in [*caplog.get_records("setup"), *caplog.get_records("call")]:
+        line = JSONFormatter().format(record)
+        assert SECRETS.search(line) is None, line
+        assert SHELL_SECRET not in line
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ from pytest_django import DjangoAssertNumQueries
 from accounts.models import SSHKey, User
 from accounts.services.personal_access_tokens import create_token
 from internal_api.models import AuditEvent, InstanceSettings
-from repositories.models import Project, PushEvent, Refusal, Storage
+from repositories.models import ErrorTrackingKey, Project, PushEvent, Refusal, Storage
 from repositories.services.access import grant_deploy_key, set_member
+from repositories.services.certificates import add_certificate_authority, set_enterprise_group
 from repositories.services.protected_refs import protect_branch, protect_tag
 from tests import public_keys
 from tests.factories import DeployKeyFactory, SSHKeyFactory, UserFactory
@@ -49,6 +50,9 @@ def company(rockets: Project, ann: User, root: User) -> dict[Any, Any]:
     PushEvent.objects.create(project=rockets, gl_repository="project-1", changes=[["0", "1", "refs/heads/x"]], user=ann)
     Refusal.objects.create(username="ann", action="git-upload-pack", reason="blocked")
     AuditEvent.objects.create(action="sign_in")
+    add_certificate_authority(rockets.namespace, key=public_keys.RSA_2048)
+    set_enterprise_group(ann, rockets.namespace)
+    ErrorTrackingKey.objects.create(project=rockets, public_key="glet_1")
     InstanceSettings().save()
     return {model: model._default_manager.order_by("pk").first() for model in MODELS} | {SSHKey: key, User: ann}  # noqa: SLF001  the default manager
 

@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import jwt
+import pyotp
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from accounts.models import PersonalAccessToken, SSHKey, User
+from accounts.services.second_factor import consume_recovery_code, generate_recovery_codes
 from internal_api.authentication import service_secrets
 from internal_api.service_tokens import KAS, SHELL
 from repositories.models import Member, Namespace, Project, Refusal
@@ -111,6 +114,28 @@ def test_an_explanation_knows_the_protected_branches(rockets: Project, ann: User
     told = run("explain_access", "--user", "ann", "--project", "acme/rockets", "--action", "git-receive-pack", "--changes", changes)
     expected = "denied (protected_branch_creation): You are not allowed to create protected branches on this project."
     assert told["rules"]["the_changes_may_be_pushed"] == told["verdict"] == expected
+
+
+def test_a_user_is_enrolled_for_the_second_factor(ann: User) -> None:
+    """The address is the one an authenticator reads; the terminal shows it as a QR code too."""
+    out = StringIO()
+    call_command("enable_two_factor", "ann", stdout=out)
+    uri = next(line.removeprefix("uri: ") for line in out.getvalue().splitlines() if line.startswith("uri: "))
+    assert "█" in out.getvalue()
+    ann.refresh_from_db()
+    parsed = pyotp.parse_uri(uri)
+    assert isinstance(parsed, pyotp.TOTP)
+    assert (parsed.secret, parsed.name, parsed.issuer) == (ann.otp_secret, "ann", "Git localhost")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT otp_secret FROM accounts_user WHERE id = %s", [ann.pk])
+        assert parsed.secret not in cursor.fetchone()[0]
+    with pytest.raises(CommandError, match="'ann' has a second factor already"):
+        run("enable_two_factor", "ann")
+    codes = generate_recovery_codes(ann)
+    assert run("enable_two_factor", "ann", "--replace")["uri"] != uri
+    assert not consume_recovery_code(ann, codes[0])
+    assert run("disable_two_factor", "ann") == {"username": "ann", "disabled": True}
+    assert run("disable_two_factor", "ann") == {"username": "ann", "disabled": False}
 
 
 def test_projects_get_their_repositories_at_gitaly(db: None, tmp_path: Path) -> None:

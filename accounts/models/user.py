@@ -106,6 +106,13 @@ class User(AbstractBaseUser):
     def two_factor_enabled(self) -> bool:
         return bool(self.otp_secret)
 
+    @property
+    def password_expired(self) -> bool:
+        """Whether a password of ours has to be changed first (contract: allowed 2.6)."""
+        expires = self.password_expires_at
+        by_password = self.user_type == UserType.HUMAN and not self.ldap and self.has_usable_password()
+        return by_password and expires is not None and expires <= timezone.now()
+
     def has_perm(self, perm: str, obj: object = None) -> bool:
         return self.is_staff
 

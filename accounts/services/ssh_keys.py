@@ -1,6 +1,7 @@
 """Storing SSH keys, and letting go of them."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
@@ -57,6 +58,8 @@ def add_user_key(
     *, user: User, key: str, title: str = "", rules: Rules = (None,), may_be_expired: bool = False, **fields: object
 ) -> SSHKey:
     """A person's key; `fields` are the model's own. Raises InvalidKeyError."""
+    if user.ssh_keys_disabled:
+        raise InvalidKeyError("SSH keys are disabled for this user")
     parsed = read_key(key, rules)
     row = _row(parsed, user=user, title=title or parsed.comment or "key", **fields)
     return _save(row, may_be_expired=may_be_expired)
@@ -71,6 +74,13 @@ def add_deploy_key(
         ghost_user()
     row = _row(parsed, user=owner, kind=KeyKind.DEPLOY, title=title or parsed.comment or "deploy key", **fields)
     return _save(row, may_be_expired=may_be_expired)
+
+
+def record_key_use(key: SSHKey | None) -> None:
+    """A key was used; written at most once a day."""
+    now = timezone.now()
+    if key is not None and (key.last_used_at is None or key.last_used_at <= now - timedelta(days=1)):
+        SSHKey.objects.filter(pk=key.pk).update(last_used_at=now)
 
 
 def revoke_key(key: SSHKey) -> None:

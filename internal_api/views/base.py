@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework.viewsets import ViewSet
 
 from internal_api.authentication import KasAuthentication, ShellAuthentication
+from internal_api.declared_parameters import InvalidParametersError
 from internal_api.errors import DomainError, MethodNotAllowedError
 from internal_api.parameters import Parameters
 from internal_api.permissions import IsService
@@ -23,6 +24,8 @@ class InternalViewSet(ViewSet):
         """The body of an error in this endpoint's dialect; `message` is always a string, or GitLab Shell cannot read it."""
         if isinstance(error, MethodNotAllowedError):
             return {"error": "405 Not Allowed", "message": "405 Not Allowed"}
+        if isinstance(error, InvalidParametersError):
+            return {"error": error.message}
         return {"message": error.message}
 
 

@@ -6,11 +6,11 @@ from functools import lru_cache
 from typing import Any
 
 from accounts.selectors.actors import ActorReference
+from accounts.selectors.otp_sessions import has_otp_session
 from accounts.ssh.weakness import site_problem
 from internal_api.encryption import decrypt
 from internal_api.instance import settings_of_version
 from internal_api.models import InstanceSettings
-from internal_api.shared_store import SharedStoreError, shared_store
 from internal_api.statements import Row, clock, fetch_row
 from repositories.policy import Actor, Instance, Key, Project, RepositoryType, Role, User
 from repositories.policy.repository_path import Candidate, candidates, clean_path, parse_gl_repository, split_path
@@ -211,18 +211,10 @@ def _storage(row: Row) -> StorageFacts | None:
     return None if name is None else StorageFacts(name, address, decrypt(token) if token else None, relative_path)
 
 
-def otp_session_key(key_id: int | None, user_id: int) -> str:
-    """Under which name the shared store keeps that a second factor was given: the key's, or the user's without a key."""
-    return f"session:otp:{key_id}" if key_id is not None else f"session:otp:user:{user_id}"
-
-
 def with_otp_session(facts: Facts) -> Facts:
     """The same facts with the user's OTP session looked up, where the instance asks for one and it could matter."""
     user = facts.actor.account
     if not facts.instance.require_two_factor_for_git or user is None or not user.two_factor_enabled:
         return facts
-    try:
-        live = shared_store().get(otp_session_key(facts.actor.key.id if facts.actor.key else None, user.id)) is not None
-    except SharedStoreError:
-        live = False  # without the store nobody can have shown a second factor
+    live = has_otp_session(facts.actor.key.id if facts.actor.key else None, user.id)
     return replace(facts, actor=replace(facts.actor, user=replace(user, has_otp_session=live)))

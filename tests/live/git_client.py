@@ -1,6 +1,7 @@
 """What GitLab Shell does on a server, for real sshd and real git: which key is this, may it do that, then run git.
 
-`authorized_keys` prints the line for sshd's AuthorizedKeysCommand; `run` is the forced command of that line.
+`authorized_keys` prints the line for sshd's AuthorizedKeysCommand, `authorized_principals` the one for a certificate; `run` is the
+forced command of those lines.
 It needs nothing but Python, since sshd runs it with an empty environment.
 """
 
@@ -16,6 +17,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -56,16 +58,33 @@ def authorized_keys(api: str, secret_file: str, root: str, key: str) -> int:
     return 0
 
 
+def authorized_principals(api: str, secret_file: str, root: str, fingerprint: str, login: str) -> int:
+    """The line that lets a certificate in, or nothing: its authority and the name it was made for, as gitlab-sshd asks."""
+    named = {"key": fingerprint.removeprefix("SHA256:"), "user_identifier": login}
+    status, answer = ask(api, secret_file, f"authorized_certs?{urllib.parse.urlencode(named)}")
+    if status == 200:
+        who = f"certificate-{answer['username']}@{answer['namespace']}"
+        sys.stdout.write(f'command="{shlex.join([sys.executable, __file__, "run", api, secret_file, root, who])}",no-pty git\n')
+    return 0
+
+
+def session(who: str) -> dict[str, str]:
+    """How a session names its actor."""
+    if who.startswith("certificate-"):
+        username, _, namespace = who.removeprefix("certificate-").partition("@")
+        return {"username": username, "namespace_path": namespace}
+    return {"key_id": who.removeprefix("key-")}
+
+
 def run(api: str, secret_file: str, root: str, who: str) -> int:
     """The command that the SSH client asked for, if the service allows it."""
     original = shlex.split(os.environ.get("SSH_ORIGINAL_COMMAND", ""))
-    key_id = who.removeprefix("key-")
     if not original:
-        _, person = ask(api, secret_file, f"discover?key_id={key_id}")
+        _, person = ask(api, secret_file, f"discover?{urllib.parse.urlencode(session(who))}")
         sys.stdout.write(f"Welcome to GitLab, @{person['username']}!\n")
         return 0
     action, project = original
-    question = {"action": action, "project": project, "changes": "_any", "protocol": "ssh", "key_id": key_id, "check_ip": "127.0.0.1"}
+    question = {"action": action, "project": project, "changes": "_any", "protocol": "ssh", **session(who), "check_ip": "127.0.0.1"}
     status, answer = ask(api, secret_file, "allowed", question)
     if status != 200 or not answer["status"]:
         sys.stderr.write(f"remote: \nremote: {'=' * 72}\nremote: \nremote: {answer['message']}\nremote: \nremote: {'=' * 72}\nremote: \n")
@@ -78,5 +97,7 @@ def run(api: str, secret_file: str, root: str, who: str) -> int:
     return subprocess.run(command, check=False, env={**os.environ, "GL_ID": who}).returncode  # the hooks ask for the same key
 
 
+COMMANDS: dict[str, Callable[..., int]] = {"authorized_keys": authorized_keys, "authorized_principals": authorized_principals, "run": run}
+
 if __name__ == "__main__":
-    sys.exit({"authorized_keys": authorized_keys, "run": run}[sys.argv[1]](*sys.argv[2:]))
+    sys.exit(COMMANDS[sys.argv[1]](*sys.argv[2:]))

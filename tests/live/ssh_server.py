@@ -36,6 +36,11 @@ class SSHServer:
     def public_key(self, name: str) -> str:
         return self.key(name).with_suffix(".pub").read_text().strip()
 
+    def certify(self, authority: str, name: str, login: str) -> None:
+        """Sign somebody's key with an authority's, for a login."""
+        command = ["ssh-keygen", "-q", "-s", str(self.key(authority)), "-I", login, "-n", "git", "-V", "+1h", f"{self.key(name)}.pub"]
+        subprocess.run(command, check=True)
+
     def ssh(self, name: str) -> list[str]:
         """The command line of an SSH client that has this key and no other."""
         options = ["IdentitiesOnly=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "BatchMode=yes", "LogLevel=ERROR"]
@@ -65,13 +70,21 @@ def running_sshd(service: Service) -> Iterator[SSHServer]:
     server = SSHServer(directory, port, directory / "sshd.log")
     script = Path(git_client.__file__).resolve()
     # OpenSSH wants the command in a directory of root's that nobody else may write to; env is in one, and starts ours.
-    asking = f"/usr/bin/env {sys.executable} {script} authorized_keys {service.url} {service.shell_secret} {directory / 'repositories'} %k"
+    here = f"{service.url} {service.shell_secret} {directory / 'repositories'}"
+    asking = f"/usr/bin/env {sys.executable} {script} authorized_keys {here} %k"
+    asking_for_certificate = f"/usr/bin/env {sys.executable} {script} authorized_principals {here} %F %i"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(directory / "host_key")], check=True)
+    # Principals come first: OpenSSH 9.2 drops their command when it has read AuthorizedKeysCommand before it.
     (directory / "sshd_config").write_text(
         f"Port {port}\nListenAddress 127.0.0.1\nHostKey {directory / 'host_key'}\nPidFile none\nUsePAM no\n"
+        f"TrustedUserCAKeys {directory / 'authorities'}\nAuthorizedPrincipalsCommand {asking_for_certificate}\n"
+        f"AuthorizedPrincipalsCommandUser {getpass.getuser()}\n"
         f"AuthorizedKeysFile none\nAuthorizedKeysCommand {asking}\nAuthorizedKeysCommandUser {getpass.getuser()}\n"
         "PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\nStrictModes no\n"
     )
+    # Every authority is let through to the question, as gitlab-sshd does; the service decides.
+    authorities = [server.public_key(name) for name in ("authority", "foreign_authority")]
+    (directory / "authorities").write_text("\n".join(authorities) + "\n")
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)  # sshd's privilege separation wants it
     with server.log.open("wb") as log:
@@ -92,7 +105,7 @@ def populate(service: Service, server: SSHServer) -> None:
         {
             "storages": [{"name": "default", "gitaly_address": "unix:/nowhere/gitaly.socket"}],
             "users": [
-                {"username": "ann", "keys": [{"id": 11, "key": server.public_key("ann")}]},
+                {"username": "ann", "enterprise_group": "acme", "keys": [{"id": 11, "key": server.public_key("ann")}]},
                 {"username": "bob", "keys": [{"id": 12, "key": server.public_key("bob")}]},
                 {"username": "carol", "keys": [{"id": 13, "key": server.public_key("carol")}]},
                 {
@@ -103,8 +116,15 @@ def populate(service: Service, server: SSHServer) -> None:
                     ],
                 },
             ],
-            "groups": [{"path": "acme", "members": {"ann": "developer", "bob": "reporter", "dan": "owner"}}],
+            "groups": [
+                {
+                    "path": "acme",
+                    "members": {"ann": "developer", "bob": "reporter", "dan": "owner"},
+                    "ssh_certificates": [{"title": "acme's authority", "key": server.public_key("authority")}],
+                }
+            ],
             "projects": [
+                {"path": "ann/notes"},
                 {"id": 7, "path": "acme/rockets", "deploy_keys": [{"id": 21, "title": "ci", "key": server.public_key("ci")}]},
             ],
         }

@@ -70,3 +70,26 @@ def test_unknown_and_signing_keys_do_not_open_the_connection(sshd: SSHServer, tm
     done = sshd.git(name, "clone", sshd.address("acme/rockets.git"), str(tmp_path / "clone"))
     assert done.returncode != 0
     assert "Permission denied (publickey)" in done.stderr
+
+
+@pytest.mark.parametrize("login", ["ann", "ann@example.com"])
+def test_a_certificate_of_the_groups_authority_opens_the_group_and_nothing_else(sshd: SSHServer, tmp_path: Path, login: str) -> None:
+    """shell-endpoints 4, gitlab-shell 2.3: the key itself is known to nobody; `ssh-keygen -s` has signed it for ann."""
+    name = f"certified_{len(login)}"
+    sshd.certify("authority", name, login)
+    done = sshd.git(name, "clone", "--quiet", sshd.address("acme/rockets.git"), str(tmp_path / "clone"))
+    assert done.returncode == 0, done.stderr + sshd.log.read_text()[-3000:]
+    assert (tmp_path / "clone" / "README").read_text() == "Rockets\n"
+    other = sshd.git(name, "clone", sshd.address("ann/notes.git"), str(tmp_path / "notes"))
+    assert other.returncode != 0
+    assert "remote: =" in other.stderr
+
+
+@pytest.mark.parametrize(("authority", "login"), [("foreign_authority", "ann"), ("authority", "bob"), ("authority", "nobody")])
+def test_other_certificates_open_nothing(sshd: SSHServer, tmp_path: Path, authority: str, login: str) -> None:
+    """An unknown authority; a member whose account is not the group's; a user who does not exist."""
+    name = f"refused_{authority}_{login}"
+    sshd.certify(authority, name, login)
+    done = sshd.git(name, "clone", sshd.address("acme/rockets.git"), str(tmp_path / "clone"))
+    assert done.returncode != 0
+    assert "Permission denied (publickey)" in done.stderr

@@ -1,0 +1,42 @@
+"""Export audit events."""
+
+import json
+from argparse import ArgumentParser
+from datetime import datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from internal_api.models import AuditEvent
+from internal_api.seeding.entries import SeedError, moment
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return moment(text, text)
+    except SeedError as error:
+        raise CommandError(str(error)) from error
+
+
+class Command(BaseCommand):
+    """`audit_events --since 2030-01-01 > events.jsonl`."""
+
+    help = "Print audit events, the oldest first, as one JSON object a line."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """What to leave out."""
+        parser.add_argument("--since", help="such as 2030-01-31 or 2030-01-31T12:00:00Z")
+        parser.add_argument("--until", help="likewise; itself left out")
+        parser.add_argument("--action", action="append", default=[], help="such as repository_git_operation; may be given several times")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Read the rows as they are needed: there may be millions."""
+        rows = AuditEvent.objects.order_by("pk")
+        if options["since"]:
+            rows = rows.filter(created_at__gte=_moment(options["since"]))
+        if options["until"]:
+            rows = rows.filter(created_at__lt=_moment(options["until"]))
+        if options["action"]:
+            rows = rows.filter(action__in=options["action"])
+        for row in rows.values().iterator(chunk_size=1000):
+            self.stdout.write(json.dumps({**row, "created_at": row["created_at"].isoformat()}))

@@ -1,0 +1,26 @@
+"""What clean-up removes of the apps' own: old push events and refusals, of which only the latest are kept."""
+
+from datetime import datetime
+
+from django.conf import settings
+
+from internal_api.clean_up import delete_in_batches, older_than, register_clean_up
+from repositories.models import PushEvent, Refusal
+
+
+def _old_push_events(now: datetime) -> int:
+    return older_than(PushEvent.objects.all(), now, settings.PUSH_EVENT_RETENTION_DAYS)
+
+
+def _surplus_refusals(now: datetime) -> int:
+    kept = settings.REFUSALS_KEPT
+    if not kept:
+        return 0
+    least = Refusal.objects.order_by("-pk").values_list("pk", flat=True)[kept - 1 : kept].first()
+    return 0 if least is None else delete_in_batches(Refusal.objects.filter(pk__lt=least))
+
+
+def register() -> None:
+    """Make the jobs known."""
+    register_clean_up("push events", _old_push_events)
+    register_clean_up("refusals", _surplus_refusals)

@@ -1,0 +1,11 @@
+"""What a seed file may say about storages, groups and projects."""
+
+from repositories.seeds import certificates, error_tracking, places, protection
+
+
+def register() -> None:
+    """Make the sections and keys known."""
+    places.register()
+    protection.register()
+    certificates.register()
+    error_tracking.register()
