@@ -9,6 +9,7 @@ from accounts.services.personal_access_tokens import create_token
 from accounts.services.ssh_keys import add_user_key
 from accounts.services.users import change_user, create_user, set_extra_emails
 from accounts.ssh.public_key import InvalidPublicKeyError, parse_public_key
+from internal_api.digests import token_digest
 from internal_api.seeding import Entry, Report, Section, SeedError, register_key, register_section
 from internal_api.seeding.entries import Parser, boolean, children, choice, day, integer, located, moment, optional, text, texts
 from internal_api.seeding.rows import matched_row, new_id, update
@@ -142,7 +143,7 @@ def load_token(report: Report, user: User, entry: Entry) -> None:
     clear = entry.get("token", optional(text))
     name = entry.get("name", text, "token")
     rows = PersonalAccessToken.objects.filter(user=user)
-    row = rows.filter(token_digest=PersonalAccessToken.digest(clear)).first() if clear else rows.filter(name=name).first()
+    row = rows.filter(token_digest=token_digest(clear)).first() if clear else rows.filter(name=name).first()
     if entry.is_absent:
         _remove(report, "personal_access_tokens", row)
         return

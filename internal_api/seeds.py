@@ -1,8 +1,8 @@
 """The `instance` section of a seed file."""
 
-import hashlib
 from typing import Any
 
+from internal_api.digests import token_digest
 from internal_api.models import InstanceSettings
 from internal_api.models.instance_settings import BranchLevel, EmailConfirmation, GitProtocol
 from internal_api.seeding import Entry, Report, Section, SeedError, register_section
@@ -78,7 +78,7 @@ def load_instance(report: Report, entry: Entry) -> InstanceSettings:
     values = entry.fields(_FIELDS)
     if "error_tracking_access_token" in entry:
         token = entry.read("error_tracking_access_token", optional(text))
-        values["error_tracking_access_token_digest"] = hashlib.sha256(token.encode()).hexdigest() if token else ""
+        values["error_tracking_access_token_digest"] = token_digest(token) if token else ""
     row = InstanceSettings.current()
     for name in ("receive_max_input_size", "gitlab_shell_operation_limit"):
         if values.get(name, 0) > 2**31 - 1:

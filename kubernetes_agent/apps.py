@@ -1,9 +1,16 @@
-"""What the Kubernetes agent server asks."""
+"""Kubernetes agents and kas."""
 
 from django.apps import AppConfig
 
 
 class KubernetesAgentConfig(AppConfig):
-    """What the Kubernetes agent server asks."""
+    """Kubernetes agents and kas."""
 
     name = "kubernetes_agent"
+
+    def ready(self) -> None:
+        """Fill the kernel's registries."""
+        from kubernetes_agent import clean_up, seeds  # noqa: PLC0415  models are not loaded before this
+
+        seeds.register()
+        clean_up.register()

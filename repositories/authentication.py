@@ -1,11 +1,11 @@
 """How the error tracking backend proves who it is."""
 
-import hashlib
 import hmac
 
 from rest_framework.request import Request
 
 from internal_api.authentication import ShellAuthentication
+from internal_api.digests import token_digest
 from internal_api.errors import DomainError, UnauthorizedError
 from internal_api.models import InstanceSettings
 from internal_api.parameters import Parameters
@@ -25,7 +25,7 @@ class ErrorTrackingAuthentication(ShellAuthentication):
                 pass  # the other way in is still open
         given = _given(request)
         expected = InstanceSettings.current().error_tracking_access_token_digest if given else ""
-        if not expected or not hmac.compare_digest(hashlib.sha256(given.encode()).hexdigest(), expected):
+        if not expected or not hmac.compare_digest(token_digest(given), expected):
             raise UnauthorizedError
         return None, ServiceCaller(ERROR_TRACKING)
 

@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path
 urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v4/internal/", include("repositories.urls")),
     path("api/v4/internal/", include("accounts.urls")),
+    path("api/v4/internal/", include("kubernetes_agent.urls")),
     path("api/v4/internal/", include("internal_api.urls")),
     path("admin/", admin.site.urls),
 ]

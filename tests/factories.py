@@ -9,6 +9,8 @@ from accounts.models import SSHKey, User
 from accounts.services.ssh_keys import add_deploy_key, add_user_key
 from accounts.services.users import create_user
 from internal_api.seeding.ids import reserve_ids
+from kubernetes_agent.models import Agent
+from kubernetes_agent.services.tokens import create_agent
 from repositories.models import Namespace, Project, Storage
 from repositories.services.namespaces import create_group
 from repositories.services.projects import create_project
@@ -100,3 +102,17 @@ class ProjectFactory(factory.django.DjangoModelFactory[Project]):
     @classmethod
     def _create(cls, model_class: type[Project], *args: Any, **fields: Any) -> Project:
         return create_project(**keeping_free(Project, fields))
+
+
+class AgentFactory(factory.django.DjangoModelFactory[Agent]):
+    """An agent of a project."""
+
+    class Meta:
+        model = Agent
+
+    project = factory.SubFactory(ProjectFactory)
+    name = "production"
+
+    @classmethod
+    def _create(cls, model_class: type[Agent], *args: Any, **fields: Any) -> Agent:
+        return create_agent(**keeping_free(Agent, fields))

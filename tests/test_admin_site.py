@@ -11,15 +11,20 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import SSHKey, User
 from accounts.services.personal_access_tokens import create_token
+from internal_api.digests import token_digest
 from internal_api.models import AuditEvent, InstanceSettings
+from kubernetes_agent.models import AgentAuthorization, AgentToken, Scanner, SecurityPolicy, Vulnerability
+from kubernetes_agent.services.metrics import increase_counters
+from kubernetes_agent.services.tokens import create_agent_token
 from repositories.models import ErrorTrackingKey, Project, PushEvent, Refusal, Storage
 from repositories.services.access import grant_deploy_key, set_member
 from repositories.services.certificates import add_certificate_authority, set_enterprise_group
 from repositories.services.protected_refs import protect_branch, protect_tag
 from tests import public_keys
-from tests.factories import DeployKeyFactory, SSHKeyFactory, UserFactory
+from tests.factories import AgentFactory, DeployKeyFactory, SSHKeyFactory, UserFactory
 
-MODELS = [model for model in admin.site._registry if model._meta.app_label in {"internal_api", "accounts", "repositories"}]  # noqa: SLF001  Django has no other list of them
+OURS = {"internal_api", "accounts", "repositories", "kubernetes_agent"}
+MODELS = [model for model in admin.site._registry if model._meta.app_label in OURS]  # noqa: SLF001  Django has no other list of them
 
 
 @pytest.fixture
@@ -54,6 +59,13 @@ def company(rockets: Project, ann: User, root: User) -> dict[Any, Any]:
     set_enterprise_group(ann, rockets.namespace)
     ErrorTrackingKey.objects.create(project=rockets, public_key="glet_1")
     InstanceSettings().save()
+    agent = AgentFactory.create(project=rockets, created_by=ann)
+    create_agent_token(agent=agent, name="first", token="the agent token")
+    AgentAuthorization.objects.create(agent=agent, kind="ci_access", project=rockets)
+    SecurityPolicy.objects.create(project=rockets, name="nightly", yaml="actions: []")
+    scanner = Scanner.objects.create(project=rockets, external_id="x", name="x")
+    Vulnerability.objects.create(uuid="1", project=rockets, agent=agent, scanner=scanner, name="CVE-1", title="CVE-1", severity=6)
+    increase_counters({"k8s_api_proxy_request": 3})
     return {model: model._default_manager.order_by("pk").first() for model in MODELS} | {SSHKey: key, User: ann}  # noqa: SLF001  the default manager
 
 
@@ -69,13 +81,36 @@ def test_every_list_and_form_opens_in_few_statements_and_shows_no_secret(
     pages.append(administrator.get(reverse(f"{name}_change", args=[row.pk])))
     for page in pages:
         assert page.status_code == 200
-        for secret in ("the gitaly token", "the otp secret", "glpat-", "pbkdf2", "md5$"):
+        for secret in (
+            "the gitaly token",
+            "the agent token",
+            token_digest("the agent token"),
+            "the otp secret",
+            "glpat-",
+            "pbkdf2",
+            "md5$",
+        ):
             assert secret not in page.content.decode()
 
 
 def test_a_key_is_found_by_pasting_it(administrator: Client, company: dict[Any, Any]) -> None:
     page = administrator.get(reverse("admin:accounts_sshkey_changelist"), {"q": public_keys.ED25519})
     assert page.content.decode().count("field-fingerprint") == 1
+
+
+def test_what_kas_has_counted_is_a_table_with_charts(administrator: Client, company: dict[Any, Any]) -> None:
+    page = administrator.get(reverse("admin:kubernetes_agent_usagecounter_changelist")).content.decode()
+    assert "<td>3</td>" in page
+    assert '<svg role="img" aria-label="k8s_api_proxy_request: 3 in 28 days"' in page
+
+
+def test_agent_tokens_are_revoked_with_an_entry_in_the_history(administrator: Client, company: dict[Any, Any], root: User) -> None:
+    token = company[AgentToken]
+    values = {"action": "revoke", "_selected_action": [token.pk]}
+    assert administrator.post(reverse("admin:kubernetes_agent_agenttoken_changelist"), values).status_code == 302
+    token.refresh_from_db()
+    assert token.status == "revoked"
+    assert LogEntry.objects.get().object_id == str(token.pk)
 
 
 def test_a_change_is_in_the_history_with_who_and_when(administrator: Client, company: dict[Any, Any], root: User) -> None:

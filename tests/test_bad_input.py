@@ -9,9 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.models import SSHKey, User
-from internal_api.authentication import service_secrets
-from internal_api.service_tokens import SHELL
 from repositories.models import Namespace, Project
+from tests.insider import insider_client, refusal
 from tests.test_every_route import MAPPED
 
 WORDS = ["_any", "git-upload-pack", "git-receive-pack", "ssh", "acme/rockets", "\x00", "\ud800", "9" * 40, "-1", "project-1"]
@@ -31,14 +30,18 @@ ANYTHING = st.recursive(
 NAMES = st.sampled_from(
     ["action", "changes", "check_ip", "env", "gitaly_client_context_bin", "gl_repository", "identifier", "key", "key_id", "krb5principal",
      "namespace_path", "operation", "project", "protocol", "push_options", "relative_path", "user_id", "username", "otp_attempt", "name",
-     "scopes", "expires_at", "token", "project_id", "public_key", "packfile_stats", "written_bytes", "user_identifier"]
+     "scopes", "expires_at", "token", "project_id", "public_key", "packfile_stats", "written_bytes", "user_identifier", "agent_id",
+     "agent_config", "access_type", "access_key", "counters", "unique_counters", "events", "uuids", "vulnerability", "scanner", "id"]
 )  # fmt: skip
 QUESTIONS = st.dictionaries(NAMES, ANYTHING, max_size=8)
 
 
 def check(response: Any) -> None:
     """An answer that GitLab Shell can read."""
-    assert response.status_code in {200, 400, 401, 404, 405, 413, 415, 422}, response.content
+    assert response.status_code in {200, 201, 204, 400, 401, 403, 404, 405, 413, 415, 422}, response.content
+    if response.status_code == 204:
+        assert response.content == b""
+        return
     assert response["Content-Type"] == "application/json"
     body = response.json()
     if response.status_code >= 400:
@@ -55,16 +58,16 @@ def counts() -> list[int]:
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(question=QUESTIONS, form=st.booleans())
 def test_any_parameters(db: None, address: str, method: str, question: dict[str, Any], form: bool) -> None:
+    insider = insider_client()
     before = counts()
-    shell = Client(headers={"gitlab-shell-api-request": SHELL.issue(service_secrets(SHELL)[0])})
     if method == "get":
         texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in question.items()}
-        check(shell.get(address, {name: text.encode(errors="replace").decode() for name, text in texts.items()}))
+        check(insider.get(address, {name: text.encode(errors="replace").decode() for name, text in texts.items()}))
     elif form:
         body = "&".join(f"{name}={json.dumps(value)}" for name, value in question.items())
-        check(shell.generic(method.upper(), address, body, "application/x-www-form-urlencoded"))
+        check(insider.generic(method.upper(), address, body, "application/x-www-form-urlencoded"))
     else:
-        check(shell.generic(method.upper(), address, json.dumps(question), "application/json"))
+        check(insider.generic(method.upper(), address, json.dumps(question), "application/json"))
     assert counts() == before
 
 
@@ -72,13 +75,14 @@ def test_any_parameters(db: None, address: str, method: str, question: dict[str,
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.binary(max_size=200), content_type=st.sampled_from(TYPES))
 def test_any_bytes(db: None, address: str, method: str, body: bytes, content_type: str) -> None:
-    shell = Client(headers={"gitlab-shell-api-request": SHELL.issue(service_secrets(SHELL)[0])})
-    check(shell.generic(method.upper(), address, body, content_type))
+    insider = insider_client()
+    check(insider.generic(method.upper(), address, body, content_type))
 
 
 @pytest.mark.parametrize("address", [address for address, _ in MAPPED])
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(token=st.text(alphabet=st.characters(min_codepoint=33, max_codepoint=126), max_size=300))
 def test_any_token_is_refused(db: None, address: str, token: str) -> None:
-    response = Client(headers={"gitlab-shell-api-request": token}).get(address)
-    assert (response.status_code, response.json()) == (401, {"message": "401 Unauthorized"})
+    headers = {f"gitlab-{service}-api-request": token for service in ("shell", "kas", "agent")}
+    response = Client(headers=headers).get(address)
+    assert (response.status_code, response.json()) == (401, refusal(address))

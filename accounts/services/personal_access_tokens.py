@@ -6,6 +6,7 @@ from datetime import date
 
 from accounts.errors import InvalidTokenRequestError
 from accounts.models import PersonalAccessToken, User
+from internal_api.digests import token_digest
 
 PREFIX = "glpat-"
 SCOPES = (
@@ -37,7 +38,7 @@ def create_token(
     if unknown is not None:
         raise InvalidTokenRequestError(f"There is no scope {unknown!r}.")
     clear = token or generate_token()
-    digest = PersonalAccessToken.digest(clear)
+    digest = token_digest(clear)
     if PersonalAccessToken.objects.filter(token_digest=digest).exists():
         raise InvalidTokenRequestError("The token is in use already.")
     row = PersonalAccessToken.objects.create(

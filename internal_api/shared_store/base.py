@@ -1,5 +1,6 @@
 """What a shared store can do."""
 
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 
@@ -36,6 +37,12 @@ class SharedStore(Protocol):
 
     def forget(self, key: str) -> None:
         """Remove whatever is there."""
+
+    def add_to_estimate(self, key: str, members: Collection[int], life: int) -> None:
+        """Add to a set of which only the size is kept, roughly."""
+
+    def estimate(self, keys: Sequence[str]) -> int:
+        """About how many different members these sets have together."""
 
     def is_healthy(self) -> bool:
         """Whether the store answers; never raises."""

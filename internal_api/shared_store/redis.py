@@ -1,6 +1,6 @@
 """The shared store in Redis."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 import redis
@@ -71,6 +71,16 @@ class RedisStore:
     def forget(self, key: str) -> None:
         with _reaching_redis():
             self.client.delete(key)
+
+    def add_to_estimate(self, key: str, members: Collection[int], life: int) -> None:
+        with _reaching_redis(), self.client.pipeline() as pipeline:
+            pipeline.pfadd(key, *members)
+            pipeline.expire(key, life)
+            pipeline.execute()
+
+    def estimate(self, keys: Sequence[str]) -> int:
+        with _reaching_redis():
+            return int(self.client.pfcount(*keys)) if keys else 0
 
     def is_healthy(self) -> bool:
         try:

@@ -7,6 +7,7 @@ from rest_framework.viewsets import ViewSet
 from internal_api.authentication import KasAuthentication, ShellAuthentication
 from internal_api.declared_parameters import InvalidParametersError
 from internal_api.errors import DomainError, MethodNotAllowedError
+from internal_api.oauth_errors import OAuthError
 from internal_api.parameters import Parameters
 from internal_api.permissions import IsService
 
@@ -26,6 +27,8 @@ class InternalViewSet(ViewSet):
             return {"error": "405 Not Allowed", "message": "405 Not Allowed"}
         if isinstance(error, InvalidParametersError):
             return {"error": error.message}
+        if isinstance(error, OAuthError):
+            return error.body()
         return {"message": error.message}
 
 

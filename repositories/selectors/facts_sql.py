@@ -145,3 +145,12 @@ def _statement(actor: ActorKind, container: ContainerKind) -> str:
 FACTS_SQL: dict[tuple[ActorKind, ContainerKind], str] = {
     (actor, container): _statement(actor, container) for actor in ActorKind for container in ContainerKind
 }
+
+# The same roles for several projects; `projects` is a list of parameters.
+ROLES_SQL = f"""
+    SELECT p.id, u.admin OR n.owner_id = u.id,
+        ({_ROLE_IN_PROJECT}), ({_ROLE_ABOVE}), ({_ROLE_BY_PROJECT_LINK}), ({_ROLE_BY_GROUP_LINK})
+    FROM repositories_project p
+    JOIN repositories_namespace n ON n.id = p.namespace_id
+    JOIN accounts_user u ON u.id = %(user)s AND u.state = 'active'
+    WHERE p.id IN ({{projects}})"""

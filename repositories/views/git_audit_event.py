@@ -27,14 +27,13 @@ class GitAuditEventViewSet(ShellViewSet):
 
     def create(self, request: Request) -> JSONResponse:
         parameters = self.parameters()
-        declared = DeclaredParameters(parameters)
+        declared = DeclaredParameters.of(parameters)
         action, protocol = declared.required_text("action"), declared.required_text("protocol")
         gl_repository = declared.required_text("gl_repository")
         declared.required_text("changes")
         check_ip = declared.optional_text("check_ip")
-        declared.optional_object("packfile_stats")
-        wants = declared.optional_integer("wants", inside="packfile_stats")
-        haves = declared.optional_integer("haves", inside="packfile_stats")
+        stats = declared.optional_object("packfile_stats")
+        wants, haves = stats.optional_integer("wants"), stats.optional_integer("haves")
         written, received = declared.optional_integer("written_bytes"), declared.optional_integer("received_bytes")
         declared.check()
         if action not in {Action.UPLOAD_PACK, Action.RECEIVE_PACK}:

@@ -1,0 +1,1 @@
+"""Reads: agents, what they may reach, counters, policies, vulnerabilities."""

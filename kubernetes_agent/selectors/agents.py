@@ -1,0 +1,38 @@
+"""Finding agents."""
+
+from datetime import datetime, timedelta
+
+from django.db.models import QuerySet
+
+from internal_api.digests import token_digest
+from internal_api.errors import NotFoundError
+from kubernetes_agent.models import Agent, AgentToken, ReceptiveConfiguration, TokenStatus
+
+CONNECTED_WITHIN = timedelta(hours=1)
+
+
+def find_agent_token(clear: str) -> AgentToken | None:
+    """The active token of that text, with its agent, project, storage and route: one statement."""
+    if not clear:
+        return None
+    tokens = AgentToken.objects.select_related("agent__project__storage", "agent__project__route", "agent__created_by")
+    return tokens.filter(token_digest=token_digest(clear), status=TokenStatus.ACTIVE).first()
+
+
+def get_agent(agent_id: int) -> Agent:
+    """The agent of that id, with its project. Raises NotFoundError."""
+    agent = Agent.objects.select_related("project__route").filter(pk=agent_id).first()
+    if agent is None:
+        raise NotFoundError("404 Not found")
+    return agent
+
+
+def is_connected(agent_id: int, now: datetime) -> bool:
+    """Whether one of the agent's active tokens was used within the last hour."""
+    tokens = AgentToken.objects.filter(agent_id=agent_id, status=TokenStatus.ACTIVE)
+    return tokens.filter(last_used_at__gt=now - CONNECTED_WITHIN).exists()
+
+
+def receptive_configurations() -> QuerySet[ReceptiveConfiguration]:
+    """How kas reaches the agents that it calls."""
+    return ReceptiveConfiguration.objects.filter(active=True).order_by("agent_id")

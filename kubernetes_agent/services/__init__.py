@@ -1,0 +1,1 @@
+"""Writes: agents and their tokens, configurations, counters, vulnerabilities."""

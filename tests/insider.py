@@ -1,0 +1,34 @@
+"""A caller that holds every credential there is, for the tests that go over all addresses; and what each dialect says to strangers."""
+
+from django.test import Client
+
+from internal_api.authentication import service_secrets
+from internal_api.service_tokens import KAS, SHELL
+from kubernetes_agent.models import Agent
+from kubernetes_agent.services.tokens import create_agent_token
+from tests.factories import AgentFactory, UserFactory
+
+AGENT_TOKEN = "glagent-of-the-insider"  # shorter than any that is generated
+
+
+def is_for_kas(address: str) -> bool:
+    return "/kubernetes/" in address or "/agents/" in address
+
+
+def refusal(address: str) -> dict[str, str]:
+    """The body of a 401 at this address."""
+    return {"message": "KAS JWT authentication invalid" if is_for_kas(address) else "401 Unauthorized"}
+
+
+def insider_client() -> Client:
+    """The caller; its agent is made when it is not there."""
+    if not Agent.objects.exists():
+        agent = AgentFactory.create(created_by=UserFactory.create(username="insider", admin=True))
+        create_agent_token(agent=agent, name="insider", token=AGENT_TOKEN)
+    return Client(
+        headers={
+            "gitlab-shell-api-request": SHELL.issue(service_secrets(SHELL)[0]),
+            "gitlab-kas-api-request": KAS.issue(service_secrets(KAS)[0], lifetime=30),
+            "gitlab-agent-api-request": AGENT_TOKEN,
+        }
+    )
