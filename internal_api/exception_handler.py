@@ -32,7 +32,9 @@ def exception_handler(exception: Exception, context: dict[str, Any]) -> JSONResp
         logger.error("Answered 503: %s", exception)
     view: APIView = context["view"]
     body = view.error_body(error) if hasattr(view, "error_body") else {"message": error.message}
-    return JSONResponse(body, status=error.status, headers=error.headers)
+    response_class = getattr(view, "response_class", JSONResponse)
+    response: JSONResponse = response_class(body, status=error.status, headers=error.headers)
+    return response
 
 
 def domain_error(exception: Exception) -> DomainError | None:

@@ -95,7 +95,7 @@ def _body_of(request: HttpRequest) -> dict[str, Any]:
         return {}
     content_type = request.content_type
     if content_type == "application/json" or (content_type or "").endswith("+json"):
-        return _json_values(body)
+        return json_object(body)
     if content_type in _FORM_TYPES:
         return _form_values(_decoded(body))
     if content_type == "multipart/form-data":
@@ -121,7 +121,8 @@ def _no_constant(name: str) -> None:
     raise BadRequestError.because(f"{name} is not JSON")
 
 
-def _json_values(body: bytes) -> dict[str, Any]:
+def json_object(body: bytes) -> dict[str, Any]:
+    """The JSON object in a body, without anything that no database stores. Raises BadRequestError."""
     text = _decoded(body)
     try:
         values = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)

@@ -13,3 +13,9 @@ class InvalidProjectError(UnprocessableError):
 
 class InvalidAccessError(UnprocessableError):
     """A membership, an invitation or a grant that cannot be given."""
+
+
+class LastOwnerError(InvalidAccessError):
+    """A group would be left without an owner."""
+
+    message = "The last owner of a group cannot be removed."

@@ -1,9 +1,15 @@
-"""What identity providers ask."""
+"""Provisioning by identity providers."""
 
 from django.apps import AppConfig
 
 
 class ScimConfig(AppConfig):
-    """What identity providers ask."""
+    """Provisioning by identity providers."""
 
     name = "scim"
+
+    def ready(self) -> None:
+        """Fill the kernel's registries."""
+        from scim import seeds  # noqa: PLC0415  models are not loaded before this
+
+        seeds.register()

@@ -1,22 +1,36 @@
 """A caller that holds every credential there is, for the tests that go over all addresses; and what each dialect says to strangers."""
 
+from typing import Any
+
 from django.test import Client
 
 from internal_api.authentication import service_secrets
 from internal_api.service_tokens import KAS, SHELL
 from kubernetes_agent.models import Agent
 from kubernetes_agent.services.tokens import create_agent_token
+from scim.serializers import ERROR
+from scim.services.tokens import rotate_token
 from tests.factories import AgentFactory, UserFactory
 
 AGENT_TOKEN = "glagent-of-the-insider"  # shorter than any that is generated
+SCIM_TOKEN = "glsoat-of-the-insider"
 
 
 def is_for_kas(address: str) -> bool:
     return "/kubernetes/" in address or "/agents/" in address
 
 
-def refusal(address: str) -> dict[str, str]:
+def concrete(route: str) -> str:
+    """An address that a route stands for."""
+    route = route.replace("^", "").replace("$", "").replace("(?P<group_path>.+?)", "insiders").replace("(?P<group_path>.+)", "insiders")
+    route = route.replace("(?P<identifier>.+)", "somebody").replace("(?:Users/)?", "Users/").replace("(?:Me|Bulk)", "Me")
+    return route.replace("[^/]+", "nothing").replace(".*", "nothing").replace("\\.", ".")
+
+
+def refusal(address: str) -> dict[str, Any]:
     """The body of a 401 at this address."""
+    if "/scim/" in address:
+        return {"schemas": [ERROR], "detail": "Unauthorized", "status": "401", "message": "401 Unauthorized"}
     return {"message": "KAS JWT authentication invalid" if is_for_kas(address) else "401 Unauthorized"}
 
 
@@ -25,10 +39,12 @@ def insider_client() -> Client:
     if not Agent.objects.exists():
         agent = AgentFactory.create(created_by=UserFactory.create(username="insider", admin=True))
         create_agent_token(agent=agent, name="insider", token=AGENT_TOKEN)
+        rotate_token(None, token=SCIM_TOKEN)
     return Client(
         headers={
             "gitlab-shell-api-request": SHELL.issue(service_secrets(SHELL)[0]),
             "gitlab-kas-api-request": KAS.issue(service_secrets(KAS)[0], lifetime=30),
             "gitlab-agent-api-request": AGENT_TOKEN,
+            "authorization": f"Bearer {SCIM_TOKEN}",
         }
     )

@@ -1,5 +1,6 @@
 """The administrators' site: for administrators only, every list and form opens, nothing secret is on them."""
 
+import re
 from typing import Any
 
 import pytest
@@ -20,10 +21,12 @@ from repositories.models import ErrorTrackingKey, Project, PushEvent, Refusal, S
 from repositories.services.access import grant_deploy_key, set_member
 from repositories.services.certificates import add_certificate_authority, set_enterprise_group
 from repositories.services.protected_refs import protect_branch, protect_tag
+from scim.models import GroupMembership, Identity, SamlGroupLink, SamlProvider, SCIMToken
+from scim.services.tokens import rotate_token, scope_of
 from tests import public_keys
 from tests.factories import AgentFactory, DeployKeyFactory, SSHKeyFactory, UserFactory
 
-OURS = {"internal_api", "accounts", "repositories", "kubernetes_agent"}
+OURS = {"internal_api", "accounts", "repositories", "kubernetes_agent", "scim"}
 MODELS = [model for model in admin.site._registry if model._meta.app_label in OURS]  # noqa: SLF001  Django has no other list of them
 
 
@@ -66,6 +69,12 @@ def company(rockets: Project, ann: User, root: User) -> dict[Any, Any]:
     scanner = Scanner.objects.create(project=rockets, external_id="x", name="x")
     Vulnerability.objects.create(uuid="1", project=rockets, agent=agent, scanner=scanner, name="CVE-1", title="CVE-1", severity=6)
     increase_counters({"k8s_api_proxy_request": 3})
+    rotate_token(rockets.namespace, token="the scim token")
+    rotate_token(rockets.namespace, token="the later scim token")
+    Identity.objects.create(scope=scope_of(rockets.namespace), user=ann, extern_uid="x")
+    SamlProvider.objects.create(group=rockets.namespace)
+    SamlGroupLink.objects.create(group=rockets.namespace, name="Engineers", access_level=30)
+    GroupMembership.objects.create(scim_group_uid="x", user=ann)
     return {model: model._default_manager.order_by("pk").first() for model in MODELS} | {SSHKey: key, User: ann}  # noqa: SLF001  the default manager
 
 
@@ -111,6 +120,16 @@ def test_agent_tokens_are_revoked_with_an_entry_in_the_history(administrator: Cl
     token.refresh_from_db()
     assert token.status == "revoked"
     assert LogEntry.objects.get().object_id == str(token.pk)
+
+
+def test_a_scim_token_is_rotated_and_shown_once(administrator: Client, company: dict[Any, Any]) -> None:
+    values = {"action": "rotate", "_selected_action": [company[SCIMToken].pk]}
+    page = administrator.post(reverse("admin:scim_scimtoken_changelist"), values, follow=True).content.decode()
+    shown = re.search(r"glsoat-[\w-]+", page)
+    assert shown is not None
+    assert SCIMToken.objects.get().token_digest == token_digest(shown[0])
+    assert shown[0] not in administrator.get(reverse("admin:scim_scimtoken_changelist")).content.decode()
+    assert LogEntry.objects.count() == 1
 
 
 def test_a_change_is_in_the_history_with_who_and_when(administrator: Client, company: dict[Any, Any], root: User) -> None:

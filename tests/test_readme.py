@@ -32,4 +32,5 @@ def test_the_endpoints_of_the_readme_are_served() -> None:
     from tests.test_every_route import ADDRESSES  # noqa: PLC0415  only here
 
     told = set(re.findall(r"`(?:GET|POST|PUT|DELETE) (/[a-z_/]+)`", README.read_text()))
-    assert {f"/api/v4/internal{path}" for path in told} == set(ADDRESSES)
+    prefix = "/api/v4/internal"
+    assert {prefix + path for path in told} == {address for address in ADDRESSES if address.startswith(prefix)}

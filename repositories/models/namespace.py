@@ -60,9 +60,6 @@ class Namespace(models.Model):
     verified_email_domains = models.JSONField(default=list, blank=True)
     storage_limit = models.BigIntegerField(default=0, help_text="Bytes; 0 for none. Of top-level namespaces.")
     over_storage_limit = models.BooleanField(default=False, editable=False)
-    saml_enabled = models.BooleanField(default=False)
-    saml_default_role = models.CharField(max_length=32, default="guest")
-    saml_allowed_email_domains = models.JSONField(default=list, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(auto_now=True)
 

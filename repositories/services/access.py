@@ -3,9 +3,11 @@
 from datetime import date
 
 from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
 
 from accounts.models import KeyKind, SSHKey, User
-from repositories.errors import InvalidAccessError
+from repositories.errors import InvalidAccessError, LastOwnerError
 from repositories.models import AccessLevel, DeployKeyGrant, GroupLink, Member, MemberState, Namespace, Project
 
 type_of_place = Namespace | Project
@@ -41,6 +43,26 @@ def _update(row: Member | GroupLink | DeployKeyGrant, values: dict[str, object])
 def remove_member(where: type_of_place, user: User) -> bool:
     """End a direct membership; whether there was one."""
     return Member.objects.filter(user=user, **_place(where)).delete()[0] > 0
+
+
+def leave_group(group: Namespace, user: User, *, and_below: bool = False) -> bool:
+    """End somebody's direct membership in a group, and those in all below it; whether there were any.
+
+    Raises LastOwnerError for the group's last owner. Owners who leave at the same time wait for each other, so one of them stays.
+    """
+    with transaction.atomic():
+        Namespace.objects.select_for_update().get(pk=group.pk)
+        today = timezone.now().date()
+        owners = Member.objects.filter(
+            Q(expires_at__isnull=True) | Q(expires_at__gt=today), namespace=group, access_level=AccessLevel.OWNER, state=MemberState.ACTIVE
+        )
+        if owners.filter(user=user).exists() and not owners.exclude(user=user).exists():
+            raise LastOwnerError
+        places = Q(namespace=group)
+        if and_below:
+            places = Q(namespace__lineage__ancestor=group) | Q(project__namespace__lineage__ancestor=group)
+        left = Member.objects.filter(places, user=user).values_list("pk", flat=True)
+        return Member.objects.filter(pk__in=list(left)).delete()[0] > 0
 
 
 def share_with(where: type_of_place, group: Namespace, access_level: int) -> bool:

@@ -1,0 +1,41 @@
+"""Groups of the instance's identity provider, and the groups here that they stand for (contract: scim 1.10)."""
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+
+from repositories.models import AccessLevel, Namespace
+
+
+class SamlGroupLink(models.Model):
+    """Members of the identity provider's group of that name have this role in a group here."""
+
+    group = models.ForeignKey(Namespace, on_delete=models.CASCADE, related_name="saml_group_links")
+    name = models.CharField(max_length=255)
+    access_level = models.PositiveSmallIntegerField(choices=AccessLevel)
+    scim_group_uid = models.CharField(max_length=36, default="", blank=True, db_index=True, help_text="Given by SCIM.")
+
+    class Meta:
+        verbose_name = "SAML group link"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["group", "name", "access_level"], name="saml_group_link_unique"),
+            models.CheckConstraint(condition=models.Q(access_level__in=AccessLevel.values), name="saml_group_link_access_level_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class GroupMembership(models.Model):
+    """SCIM has made somebody a member of a group of the identity provider."""
+
+    scim_group_uid = models.CharField(max_length=36)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="scim_group_memberships")
+
+    class Meta:
+        verbose_name = "SCIM group membership"
+        constraints: ClassVar = [models.UniqueConstraint(fields=["scim_group_uid", "user"], name="scim_group_membership_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} in {self.scim_group_uid}"

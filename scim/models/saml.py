@@ -1,0 +1,46 @@
+"""Single sign-on of top-level groups, as far as provisioning needs it."""
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Lower
+
+from repositories.models import AccessLevel, Namespace
+
+
+class SamlProvider(models.Model):
+    """A group's identity provider; without one the group has no SCIM."""
+
+    group = models.OneToOneField(Namespace, on_delete=models.CASCADE, related_name="saml_provider")
+    enabled = models.BooleanField(default=True)
+    default_role = models.PositiveSmallIntegerField(choices=AccessLevel, default=AccessLevel.GUEST)
+    allowed_email_domains = models.JSONField(default=list, blank=True, help_text="Empty for any.")
+
+    class Meta:
+        verbose_name = "SAML provider"
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=models.Q(default_role__in=AccessLevel.values), name="saml_default_role_known")
+        ]
+
+    def __str__(self) -> str:
+        return f"SAML of {self.group_id}"
+
+
+class SamlIdentity(models.Model):
+    """A user as a group's single sign-on knows it; stays when the membership ends."""
+
+    provider = models.ForeignKey(SamlProvider, on_delete=models.CASCADE, related_name="identities")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="saml_identities")
+    extern_uid = models.CharField(max_length=255)
+
+    class Meta:
+        verbose_name = "SAML identity"
+        verbose_name_plural = "SAML identities"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["provider", "user"], name="saml_identity_user_unique"),
+            models.UniqueConstraint("provider", Lower("extern_uid"), name="saml_identity_extern_uid_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return self.extern_uid

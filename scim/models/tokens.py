@@ -1,0 +1,25 @@
+"""The token of a scope, as a digest; after a rotation the former one is good for a while."""
+
+from django.db import models
+from django.utils import timezone
+
+from scim.models.identities import Scope
+
+
+class SCIMToken(models.Model):
+    """With what an identity provider proves who it is. `profile` names how strictly it is answered; only GitLab's way exists so far."""
+
+    scope = models.OneToOneField(Scope, on_delete=models.CASCADE, related_name="token")
+    token_digest = models.CharField(max_length=64, unique=True, editable=False)
+    previous_digest = models.CharField(max_length=64, default="", blank=True, db_index=True, editable=False)
+    previous_expires_at = models.DateTimeField(null=True, blank=True)
+    profile = models.CharField(max_length=16, default="gitlab")
+    created_at = models.DateTimeField(default=timezone.now)
+    rotated_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = "SCIM token"
+
+    def __str__(self) -> str:
+        return f"token of {self.scope_id}"

@@ -1,0 +1,1 @@
+"""Reads: scopes, identities, groups."""

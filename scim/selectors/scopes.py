@@ -1,0 +1,73 @@
+"""Finding the scope that a token opens (contract: scim 1.1, 1.2, D26)."""
+
+from dataclasses import dataclass
+
+from django.db.models import Q
+from django.utils import timezone
+
+from internal_api.digests import token_digest
+from internal_api.errors import UnauthorizedError
+from repositories.models import Namespace, NamespaceKind
+from repositories.selectors.namespaces import find_group
+from scim.errors import SCIMNotFoundError
+from scim.models import SamlProvider, SCIMToken, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class OpenScope:
+    """A scope, opened by its token; `provider` is the group's, None for the instance."""
+
+    scope: Scope
+    token: SCIMToken
+    provider: SamlProvider | None
+
+    @property
+    def is_enabled(self) -> bool:
+        return self.provider is None or self.provider.enabled
+
+
+def find_token(clear: str) -> SCIMToken | None:
+    """The token of that text, the present one or one that was rotated away lately, with its scope: one statement."""
+    if not clear:
+        return None
+    digest = token_digest(clear)
+    lately = Q(previous_digest=digest, previous_expires_at__gt=timezone.now())
+    tokens = SCIMToken.objects.select_related("scope__group__route", "scope__group__saml_provider")
+    return tokens.filter(Q(token_digest=digest) | lately).first()
+
+
+def open_instance(token: SCIMToken) -> OpenScope:
+    """The instance, for its token. Raises UnauthorizedError for a group's."""
+    if not token.scope.is_instance:
+        raise UnauthorizedError
+    return OpenScope(token.scope, token, None)
+
+
+def open_group(token: SCIMToken, group_path: str) -> OpenScope:
+    """The group of that full path or id, for its token; one that is not its own is told apart only for holders of some token.
+
+    Raises SCIMNotFoundError, UnauthorizedError.
+    """
+    group = token.scope.group
+    if group is None or not _is_named(group, group_path):
+        group = _find(group_path)
+    if group is None:
+        raise SCIMNotFoundError(f"Group {group_path} not found")
+    provider = getattr(group, "saml_provider", None)
+    if provider is None:
+        raise SCIMNotFoundError(f"Group {group_path} does not have SAML SSO configured")
+    if token.scope.group_id != group.pk:
+        raise UnauthorizedError
+    return OpenScope(token.scope, token, provider)
+
+
+def _is_named(group: Namespace, path: str) -> bool:
+    return path.lower() == group.route.path.lower() or path == str(group.pk)
+
+
+def _find(path: str) -> Namespace | None:
+    if path.isascii() and path.isdigit() and len(path) < 19:  # noqa: PLR2004  the digits of 64 bits
+        found = Namespace.objects.filter(pk=int(path), kind=NamespaceKind.GROUP).select_related("route", "saml_provider").first()
+        if found is not None:
+            return found
+    return find_group(path) if "\x00" not in path else None

@@ -1,0 +1,1 @@
+"""Writes: provisioning people, groups, tokens."""

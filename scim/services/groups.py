@@ -1,0 +1,131 @@
+"""Groups of the instance's identity provider: linking them, and giving their members roles (contract: scim 1.10)."""
+
+import logging
+import uuid
+from collections.abc import Collection, Iterable
+
+from django.db import transaction
+from django.db.models import Max
+from django.db.models.functions import Lower
+
+from accounts.models import User
+from internal_api.audit import record_event
+from repositories.errors import LastOwnerError
+from repositories.models import Member, Namespace
+from repositories.services.access import leave_group, set_member
+from scim.errors import PreconditionError
+from scim.models import GroupMembership, Identity, SamlGroupLink, Scope
+from scim.patch import MemberOperation
+from scim.selectors.groups import ProvidedGroup
+
+logger = logging.getLogger(__name__)
+
+
+def link_group(name: str, external_id: str | None) -> ProvidedGroup:
+    """Give all links of that name an id, made up when none was sent. Raises PreconditionError."""
+    if not name.strip():
+        raise PreconditionError("Missing params: [:saml_group_name]")
+    try:
+        uid = str(uuid.UUID(external_id)) if external_id is not None else str(uuid.uuid4())
+    except ValueError:
+        raise PreconditionError("Invalid UUID for scim_group_uid") from None
+    with transaction.atomic():
+        if SamlGroupLink.objects.exclude(name=name).filter(scim_group_uid=uid).exists():
+            raise PreconditionError("Invalid UUID for scim_group_uid")  # another group's
+        if not SamlGroupLink.objects.filter(name=name).update(scim_group_uid=uid):
+            raise PreconditionError(f"No matching SAML group found with name: {name}")
+        _audit("scim_group_linked", ProvidedGroup(uid, name))
+    return ProvidedGroup(uid, name)
+
+
+def _audit(action: str, group: ProvidedGroup, **details: object) -> None:
+    record_event(action, author_name="(System)", entity_type="SCIM group", details={"uid": group.uid, "name": group.name, **details})
+
+
+def _users(scope: Scope, extern_uids: Collection[str]) -> list[User]:
+    """Those of the identity provider's people who are known; others are passed over."""
+    rows = Identity.objects.filter(scope=scope, deleted_at__isnull=True).annotate(uid_lower=Lower("extern_uid"))
+    return [identity.user for identity in rows.filter(uid_lower__in={uid.lower() for uid in extern_uids}).select_related("user")]
+
+
+def apply_operations(scope: Scope, group: ProvidedGroup, operations: Iterable[MemberOperation]) -> None:
+    """Add and remove members, in the order of the operations, all or nothing."""
+    with transaction.atomic():
+        for operation in operations:
+            if operation.op == "add":
+                _add(group, _users(scope, operation.values or ()))
+            else:
+                _remove(group, _members(group) if operation.values is None else _users(scope, operation.values))
+
+
+def replace_members(scope: Scope, group: ProvidedGroup, extern_uids: Collection[str]) -> None:
+    """Make these the members; others that SCIM has made are removed, and those that it has not are left alone."""
+    with transaction.atomic():
+        wanted = _users(scope, extern_uids)
+        keep = {user.pk for user in wanted}
+        _remove(group, [user for user in _members(group) if user.pk not in keep])
+        _add(group, wanted)
+
+
+def unlink_group(group: ProvidedGroup) -> None:
+    """Forget the group's id, and take from its members what it gave."""
+    with transaction.atomic():
+        _remove(group, _members(group))
+        SamlGroupLink.objects.filter(scim_group_uid=group.uid).update(scim_group_uid="")
+        _audit("scim_group_unlinked", group)
+
+
+def _members(group: ProvidedGroup) -> list[User]:
+    return list(User.objects.filter(scim_group_memberships__scim_group_uid=group.uid))
+
+
+def _levels(uids: Iterable[str]) -> dict[int, int]:
+    """For each linked group here the highest level of these links."""
+    links = SamlGroupLink.objects.filter(scim_group_uid__in=list(uids)).values_list("group_id")
+    return dict(links.annotate(level=Max("access_level")))
+
+
+def _add(group: ProvidedGroup, users: Collection[User]) -> None:
+    """Membership, and the role of the links; a higher role that somebody has is left alone."""
+    rows = [GroupMembership(scim_group_uid=group.uid, user=user) for user in users]
+    GroupMembership.objects.bulk_create(rows, ignore_conflicts=True)
+    levels = _levels([group.uid])
+    present = {
+        (user, place): level
+        for user, place, level in Member.objects.filter(user__in=users, namespace__in=levels).values_list(
+            "user_id", "namespace_id", "access_level"
+        )
+    }
+    places = Namespace.objects.in_bulk(levels)
+    for user in users:
+        for place, level in levels.items():
+            if present.get((user.pk, place), 0) < level:
+                set_member(places[place], user, level)
+    if users:
+        _audit("scim_group_members_added", group, users=[user.username for user in users])
+
+
+def _remove(group: ProvidedGroup, users: Collection[User]) -> None:
+    """Whoever SCIM has made a member is one no longer, unless another of its groups still gives a role in the same place."""
+    users = [user for user in users if GroupMembership.objects.filter(scim_group_uid=group.uid, user=user).delete()[0]]
+    places = Namespace.objects.in_bulk(_levels([group.uid]))
+    for user in users:
+        remaining = _levels(user.scim_group_memberships.values_list("scim_group_uid", flat=True))
+        for place in places.values():
+            _take(place, user, remaining.get(place.pk))
+    if users:
+        _audit("scim_group_members_removed", group, users=[user.username for user in users])
+
+
+def _take(place: Namespace, user: User, remaining: int | None) -> None:
+    if remaining is not None:
+        set_member(place, user, remaining)
+        return
+    try:
+        with transaction.atomic():
+            if Member.objects.filter(namespace=place, user=user).exists():
+                leave_group(place, user)
+    except LastOwnerError:
+        logger.warning(
+            "The last owner of a group stays although SCIM has removed them", extra={"fields": {"group_id": place.pk, "user_id": user.pk}}
+        )

@@ -1,0 +1,339 @@
+"""Provisioning people: taking them in, letting them go, taking them back (contract: scim 1.7 to 1.9, 1.11).
+
+What differs between a group and the instance is in two small classes; everything that changes is in one transaction with its
+audit row and the scope's count.
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+from accounts.errors import InvalidAccountError
+from accounts.models import User, UserState
+from accounts.services.users import block, create_user, unblock
+from internal_api.audit import record_event
+from internal_api.models import InstanceSettings
+from repositories.errors import LastOwnerError
+from repositories.models import Member, Namespace, Route
+from repositories.policy.repository_path import RESERVED_TOP_LEVEL_NAMES
+from repositories.services.access import leave_group, set_member
+from scim.errors import PreconditionError, ProvisioningConflictError
+from scim.models import Identity, SamlIdentity, SamlProvider, Scope
+from scim.new_user import NewUser
+from scim.patch import Changes
+from scim.selectors.identities import find_identity, find_user_by_email
+from scim.selectors.scopes import OpenScope
+from scim.usernames import clean_username
+
+SYSTEM = "(System)"
+NOT_ALLOWED = "The member's email address is not allowed for this group. Check with your administrator."
+_TRIES = 4
+_SUFFIXES_AT_ONCE = 20
+
+
+class RefusedProvisioningError(Exception):
+    """Why somebody is not taken in: a sentence, which may be empty; `keeps` tells that what was written stays (scim D39)."""
+
+    def __init__(self, sentence: str, *, keeps: bool = False) -> None:
+        self.sentence = sentence
+        self.keeps = keeps
+        super().__init__(sentence)
+
+
+class Place(Protocol):
+    """What being provisioned means in a scope."""
+
+    def admit(self, user: User) -> None:
+        """Give the user what the scope gives. Raises RefusedProvisioningError."""
+
+    def is_admitted(self, user: User) -> bool:
+        """Whether the user has it."""
+
+    def dismiss(self, user: User) -> None:
+        """Take it away. Raises LastOwnerError."""
+
+    def confirms(self, email: str) -> bool:
+        """Whether a new user's address counts as confirmed."""
+
+    def link(self, user: User, extern_uid: str) -> None:
+        """Connect a new user with the single sign-on."""
+
+
+class GroupPlace:
+    """Membership in a top-level group."""
+
+    def __init__(self, group: Namespace, provider: SamlProvider) -> None:
+        self.group, self.provider = group, provider
+
+    def admit(self, user: User) -> None:
+        domains = [str(domain).lower() for domain in self.provider.allowed_email_domains]
+        if domains and user.email.rpartition("@")[2].lower() not in domains:
+            raise RefusedProvisioningError(NOT_ALLOWED, keeps=True)
+        if not self.is_admitted(user):
+            set_member(self.group, user, self.provider.default_role)
+
+    def is_admitted(self, user: User) -> bool:
+        return Member.objects.filter(namespace=self.group, user=user).exists()
+
+    def dismiss(self, user: User) -> None:
+        leave_group(self.group, user, and_below=True)
+
+    def confirms(self, email: str) -> bool:
+        return email.rpartition("@")[2].lower() in [str(domain).lower() for domain in self.group.verified_email_domains]
+
+    def link(self, user: User, extern_uid: str) -> None:
+        SamlIdentity.objects.create(provider=self.provider, user=user, extern_uid=extern_uid)
+
+
+class InstancePlace:
+    """An account that may be used."""
+
+    def admit(self, user: User) -> None:
+        if user.state in {UserState.BLOCKED, UserState.DEACTIVATED}:
+            unblock(user)
+
+    def is_admitted(self, user: User) -> bool:
+        return True
+
+    def dismiss(self, user: User) -> None:
+        if user.state == UserState.ACTIVE:
+            block(user)
+
+    def confirms(self, email: str) -> bool:
+        return InstanceSettings.current().email_confirmation == "off"
+
+    def link(self, user: User, extern_uid: str) -> None:
+        """The instance's single sign-on finds people by their address."""
+
+
+def place_of(scope: OpenScope) -> Place:
+    """What provisioning does in this scope."""
+    group = scope.scope.group
+    return GroupPlace(group, scope.provider) if group is not None and scope.provider is not None else InstancePlace()
+
+
+def _audit(action: str, scope: Scope, identity: Identity, **details: Any) -> None:
+    group = scope.group
+    record_event(
+        action,
+        author_name=SYSTEM,
+        entity_type="Group" if group else "Instance",
+        entity_id=group.pk if group else None,
+        entity_path=group.route.path if group else "",
+        details={"user": identity.user.username, "user_id": identity.user_id, "extern_uid": identity.extern_uid, **details},
+    )
+
+
+def provision(scope: OpenScope, new: NewUser, shown: Callable[[], str]) -> Identity:
+    """Take somebody in; the identity, which may have been there before. `shown` gives the request's parameters for an error's text.
+
+    Raises PreconditionError, ProvisioningConflictError. Of parallel requests one takes in, and the others find it done.
+    """
+    if new.missing:
+        raise _failure(f"Missing params: [{', '.join(f':{name}' for name in new.missing)}]", shown)
+    for attempt in range(_TRIES):
+        try:
+            return _provision_once(scope, new)
+        except RefusedProvisioningError as refusal:
+            raise _failure(refusal.sentence, shown) from refusal
+        except (IntegrityError, InvalidAccountError) as error:
+            if attempt == _TRIES - 1 or not _somebody_was_first(scope, new):
+                raise _failure(_sentence(error), shown) from error
+    raise AssertionError("The last try answers or raises.")
+
+
+def _provision_once(scope: OpenScope, new: NewUser) -> Identity:
+    refusal = None
+    with transaction.atomic():
+        try:
+            return _provisioned(scope, new)
+        except RefusedProvisioningError as error:
+            if not error.keeps:
+                raise
+            refusal = error
+    raise refusal
+
+
+def _somebody_was_first(scope: OpenScope, new: NewUser) -> bool:
+    """Whether trying again may find what made the last try fail."""
+    return find_identity(scope.scope, new.extern_uid or "", deleted=True) is not None or bool(find_user_by_email(new.email or ""))
+
+
+def _failure(sentence: str, shown: Callable[[], str]) -> PreconditionError | ProvisioningConflictError:
+    detail = f"Error saving user with {shown()}" + (f": {sentence}" if sentence else "")
+    return ProvisioningConflictError(detail) if "has already been taken" in sentence else PreconditionError(detail)
+
+
+def _sentence(error: Exception) -> str:
+    return "User has already been taken" if isinstance(error, IntegrityError) else str(error)
+
+
+def _provisioned(scope: OpenScope, new: NewUser) -> Identity:
+    place = place_of(scope)
+    identity = find_identity(scope.scope, new.extern_uid or "", deleted=True)
+    if identity is not None:
+        return _known(scope, place, identity)
+    user = find_user_by_email(new.email) if new.email else None
+    if user is not None:
+        return _connected(scope, place, user, new)
+    return _new(scope, place, new)
+
+
+def _known(scope: OpenScope, place: Place, identity: Identity) -> Identity:
+    """An external id that is known: a deleted one comes back, a former member becomes one again, else nothing changes."""
+    if identity.deleted_at is not None:
+        _revive(scope.scope, identity)
+        place.admit(identity.user)
+        _audit("scim_identity_revived", scope.scope, identity)
+    elif not place.is_admitted(identity.user):
+        place.admit(identity.user)
+        _audit("scim_membership_restored", scope.scope, identity)
+    return identity
+
+
+def _connected(scope: OpenScope, place: Place, user: User, new: NewUser) -> Identity:
+    """Somebody who has an account: they get an identity, and are admitted unless they are already."""
+    if not new.extern_uid:
+        raise RefusedProvisioningError("Extern uid can't be blank")
+    identity = Identity.objects.filter(scope=scope.scope, user=user).select_related("user").first()
+    if identity is not None and identity.deleted_at is None:
+        raise RefusedProvisioningError("User has already been taken")
+    if not isinstance(place, GroupPlace) or not place.is_admitted(user):
+        place.admit(user)
+    if identity is None:
+        identity = _insert(scope.scope, user, new.extern_uid)
+    else:
+        identity.extern_uid = new.extern_uid
+        _revive(scope.scope, identity)
+    _audit("scim_identity_created", scope.scope, identity)
+    return identity
+
+
+def _new(scope: OpenScope, place: Place, new: NewUser) -> Identity:
+    complaints = [
+        f"{label} can't be blank"
+        for label, value in (("Email", new.email), ("Extern uid", new.extern_uid), ("Name", new.name))
+        if not value
+    ]
+    if complaints or not new.extern_uid:
+        raise RefusedProvisioningError(_joined(complaints))
+    email = new.email or ""
+    user = create_user(username=free_username(new.username or ""), email=email, name=new.name[:255], email_confirmed=place.confirms(email))
+    place.link(user, new.extern_uid)
+    place.admit(user)
+    identity = _insert(scope.scope, user, new.extern_uid, has_made_user=True)
+    _audit("user_provisioned_by_scim", scope.scope, identity, message="User was provisioned by SCIM")
+    return identity
+
+
+def _joined(sentences: list[str]) -> str:
+    """As in English: A, B, and C."""
+    if len(sentences) < 3:  # noqa: PLR2004  two need no comma
+        return " and ".join(sentences)
+    return f"{', '.join(sentences[:-1])}, and {sentences[-1]}"
+
+
+def _insert(scope: Scope, user: User, extern_uid: str, *, has_made_user: bool = False) -> Identity:
+    identity = Identity(scope=scope, user=user, extern_uid=extern_uid, has_made_user=has_made_user)
+    try:
+        identity.full_clean(validate_unique=False, validate_constraints=False)
+    except ValidationError as error:
+        raise RefusedProvisioningError("Extern uid is too long") from error
+    identity.save(force_insert=True)
+    _count(scope, 1)
+    return identity
+
+
+def _revive(scope: Scope, identity: Identity) -> None:
+    identity.active, identity.deleted_at = True, None
+    identity.save()
+    _count(scope, 1)
+
+
+def _count(scope: Scope, change: int) -> None:
+    Scope.objects.filter(pk=scope.pk).update(identity_count=F("identity_count") + change)
+
+
+def free_username(wanted: str) -> str:
+    """The cleaned name, or that with the first number that makes it free; groups' paths and reserved names are not."""
+    base = clean_username(wanted)
+    start = 0
+    while True:
+        candidates = [f"{base}{number or ''}" for number in range(start, start + _SUFFIXES_AT_ONCE)]
+        lowered = [name.lower() for name in candidates]
+        taken = _taken(lowered) | RESERVED_TOP_LEVEL_NAMES
+        free = next((name for name in candidates if name.lower() not in taken), None)
+        if free is not None:
+            return free
+        start += _SUFFIXES_AT_ONCE
+
+
+def _taken(lowered: list[str]) -> set[str]:
+    routes = Route.objects.annotate(path_lower=Lower("path")).filter(path_lower__in=lowered).values_list("path_lower", flat=True)
+    users = (
+        User.objects.annotate(username_lower=Lower("username")).filter(username_lower__in=lowered).values_list("username_lower", flat=True)
+    )
+    return {*routes, *users}
+
+
+def change(scope: OpenScope, identity: Identity, changes: Changes, shown: Callable[[], str]) -> None:
+    """Rename, then deprovision or reprovision, all or nothing. Raises PreconditionError."""
+    try:
+        with transaction.atomic():
+            locked = Identity.objects.select_for_update().select_related("user").get(pk=identity.pk)
+            if changes.extern_uid is not None and changes.extern_uid != locked.extern_uid:
+                _rename(scope.scope, locked, changes.extern_uid)
+            if changes.active is False:
+                _deprovision(scope, locked)
+            elif changes.active is True:
+                _reprovision(scope, locked)
+    except (LastOwnerError, IntegrityError, ValidationError, RefusedProvisioningError) as error:
+        raise PreconditionError(f"Error updating {identity.user.name} with {shown()}") from error
+
+
+def _rename(scope: Scope, identity: Identity, extern_uid: str) -> None:
+    former, identity.extern_uid = identity.extern_uid, extern_uid
+    identity.full_clean(validate_unique=False, validate_constraints=False)
+    identity.save(update_fields=["extern_uid", "updated_at"])
+    _audit("scim_identity_renamed", scope, identity, former=former)
+
+
+def _deprovision(scope: OpenScope, identity: Identity) -> None:
+    place_of(scope).dismiss(identity.user)
+    if identity.active:
+        identity.active = False
+        identity.save(update_fields=["active", "updated_at"])
+        _audit("user_deprovisioned_by_scim", scope.scope, identity)
+
+
+def _reprovision(scope: OpenScope, identity: Identity) -> None:
+    if identity.active and identity.deleted_at is None:
+        return
+    if identity.deleted_at is not None:
+        _revive(scope.scope, identity)
+    identity.active = True
+    identity.save(update_fields=["active", "updated_at"])
+    place_of(scope).admit(identity.user)
+    _audit("user_reprovisioned_by_scim", scope.scope, identity)
+
+
+def remove(scope: OpenScope, identity: Identity) -> None:
+    """Deprovision and hide. Raises PreconditionError for the last owner of a group."""
+    try:
+        with transaction.atomic():
+            locked = Identity.objects.select_for_update().select_related("user").get(pk=identity.pk)
+            if locked.deleted_at is not None:
+                return
+            _deprovision(scope, locked)
+            locked.deleted_at = timezone.now()
+            locked.save(update_fields=["deleted_at", "updated_at"])
+            _count(scope.scope, -1)
+            _audit("scim_identity_removed", scope.scope, locked)
+    except LastOwnerError as error:
+        name = scope.scope.group.name if scope.scope.group else ""
+        raise PreconditionError(f"Could not remove {identity.user.name} from {name}. Cannot remove last group owner.") from error

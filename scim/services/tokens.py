@@ -1,0 +1,59 @@
+"""Tokens of scopes: one each, shown once, rotated without a gap (contract: scim 1.1)."""
+
+import secrets
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from internal_api.audit import record_event
+from internal_api.digests import token_digest
+from internal_api.errors import UnprocessableError
+from repositories.models import Namespace
+from scim.models import SCIMToken, Scope
+
+PREFIX = "glsoat-"
+_USE_WRITTEN_EVERY = timedelta(hours=1)
+
+
+class InvalidSCIMTokenError(UnprocessableError):
+    """A token that cannot be made as asked."""
+
+
+def scope_of(group: Namespace | None) -> Scope:
+    """The scope of a group, or of the instance; made when it is first needed."""
+    return Scope.objects.get_or_create(group=group)[0]
+
+
+def rotate_token(group: Namespace | None, *, token: str | None = None) -> tuple[SCIMToken, str]:
+    """A new token and its clear text, shown this once; the former one is good for `settings.SCIM_TOKEN_GRACE` seconds more.
+
+    Raises InvalidSCIMTokenError for a subgroup, or a token that is in use.
+    """
+    if group is not None and (not group.is_group or group.parent_id is not None):
+        raise InvalidSCIMTokenError("SCIM is for top-level groups.")
+    clear = token or PREFIX + secrets.token_urlsafe(32)
+    now = timezone.now()
+    try:
+        with transaction.atomic():
+            scope = Scope.objects.select_for_update().get(pk=scope_of(group).pk)
+            row = SCIMToken.objects.filter(scope=scope).first()
+            if row is None:
+                row = SCIMToken.objects.create(scope=scope, token_digest=token_digest(clear))
+            else:
+                row.previous_digest, row.token_digest = row.token_digest, token_digest(clear)
+                row.previous_expires_at = now + timedelta(seconds=settings.SCIM_TOKEN_GRACE)
+                row.rotated_at = now
+                row.save()
+            record_event("scim_token_rotated", entity_type="Group" if group else "Instance", entity_id=group.pk if group else None)
+    except IntegrityError as error:
+        raise InvalidSCIMTokenError("The token is in use already.") from error
+    return row, clear
+
+
+def record_token_use(token: SCIMToken) -> None:
+    """A token was shown; written about once an hour."""
+    now = timezone.now()
+    if token.last_used_at is None or token.last_used_at <= now - _USE_WRITTEN_EVERY:
+        SCIMToken.objects.filter(pk=token.pk).update(last_used_at=now)

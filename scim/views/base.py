@@ -1,0 +1,94 @@
+"""What SCIM's endpoints share: bodies, parameters, errors in SCIM's dialect (contract: scim 1.3, 1.4, D3, D25)."""
+
+from http import HTTPStatus
+from typing import Any, cast
+
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpResponse
+from django.http.request import UnreadablePostError
+from rest_framework.request import Request
+from rest_framework.viewsets import ViewSet
+
+from internal_api.errors import BadRequestError, DomainError, PayloadTooLargeError, UnsupportedMediaTypeError
+from internal_api.parameters import json_object
+from scim.authentication import SCIMAuthentication
+from scim.errors import InvalidSyntaxError, InvalidValueError, SCIMNotFoundError
+from scim.permissions import OpensScope
+from scim.profiles import GitLabProfile, profile_of
+from scim.projection import Projection
+from scim.responses import SCIMResponse
+from scim.selectors.scopes import OpenScope
+from scim.serializers import ERROR
+
+_FRAMEWORK = {HTTPStatus.UNAUTHORIZED: "Unauthorized", HTTPStatus.FORBIDDEN: "Forbidden"}
+
+
+class SCIMViewSet(ViewSet):
+    """An endpoint in a scope."""
+
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
+    authentication_classes = [SCIMAuthentication]
+    permission_classes = [OpensScope]
+    response_class = SCIMResponse
+
+    @property
+    def scope(self) -> OpenScope:
+        """Whose token was shown."""
+        return cast("OpenScope", self.request.auth)
+
+    @property
+    def profile(self) -> GitLabProfile:
+        return profile_of(self.scope.token.profile)
+
+    @property
+    def base(self) -> str:
+        """The path of the scope, such as `/api/scim/v2/application`."""
+        group = self.kwargs.get("group_path")
+        return f"/api/scim/v2/groups/{group}" if group else "/api/scim/v2/application"
+
+    def query(self, name: str) -> str | None:
+        """A parameter of the query. Raises BadRequestError for a NUL, which no database takes."""
+        value: str | None = self.request.GET.get(name)
+        if value is not None and "\x00" in value:
+            raise BadRequestError.because("a NUL character is not allowed")
+        return value
+
+    def body(self) -> dict[str, Any]:
+        """The JSON object in the body. Raises InvalidSyntaxError and its siblings."""
+        request = self.request._request  # noqa: SLF001  DRF's parsers would read the body by rules of their own
+        content_type = request.content_type or ""
+        if content_type not in {"", "application/json"} and not content_type.endswith("+json"):
+            raise UnsupportedMediaTypeError(f"The provided content-type '{content_type[:100]}' is not supported.")
+        try:
+            return json_object(request.body)
+        except RequestDataTooBig:
+            raise PayloadTooLargeError from None
+        except (BadRequestError, UnreadablePostError) as error:
+            raise InvalidSyntaxError(str(error)) from error
+
+    def projection(self) -> Projection:
+        """Which attributes are wanted."""
+        return Projection.of(self.query("attributes"), self.query("excludedAttributes"))
+
+    def error_body(self, error: DomainError) -> dict[str, Any]:
+        status = error.status
+        is_numeric = getattr(error, "numeric", False)
+        body: dict[str, Any] = {
+            "schemas": [ERROR],
+            "detail": _FRAMEWORK.get(status, error.message),
+            "status": int(status) if is_numeric else str(int(status)),
+        }
+        if scim_type := getattr(error, "scim_type", None):
+            body["scimType"] = scim_type
+        if status in _FRAMEWORK:
+            body["message"] = error.message
+        if isinstance(error, InvalidValueError):
+            body["error"] = error.message
+        return body
+
+
+class UnknownAddressViewSet(SCIMViewSet):
+    """Anything in a scope that is not served."""
+
+    def refuse(self, request: Request, **_: str) -> HttpResponse:
+        raise SCIMNotFoundError
