@@ -59,7 +59,10 @@ requirements: venv  ## compile the pinned dependencies anew from pyproject.toml
 bench: venv  ## how long pushes of many refs take, on PostgreSQL
 	$(BIN)/python -m tests.servers -- $(BIN)/python -m benchmarks.push_of_many_refs
 
+bench-scim: venv  ## provisioning by SCIM at size, on PostgreSQL
+	$(BIN)/python -m tests.servers -- $(BIN)/python -m benchmarks.scim
+
 protocol: venv  ## compile the messages of repositories/gitaly anew
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. repositories/gitaly/gitaly.proto
 
-.PHONY: bench protocol help venv run test test-sqlite test-postgresql lint check format requirements
+.PHONY: bench bench-scim protocol help venv run test test-sqlite test-postgresql lint check format requirements

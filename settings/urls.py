@@ -8,6 +8,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v4/internal/", include("accounts.urls")),
     path("api/v4/internal/", include("kubernetes_agent.urls")),
     path("api/v4/internal/", include("internal_api.urls")),
+    path("api/v4/", include("storage_limits.urls")),
+    path("v4/", include("storage_limits.urls")),
     path("api/scim/v2/", include("scim.urls")),
     path("admin/", admin.site.urls),
 ]

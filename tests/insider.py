@@ -4,6 +4,7 @@ from typing import Any
 
 from django.test import Client
 
+from accounts.services.personal_access_tokens import create_token
 from internal_api.authentication import service_secrets
 from internal_api.service_tokens import KAS, SHELL
 from kubernetes_agent.models import Agent
@@ -14,6 +15,7 @@ from tests.factories import AgentFactory, UserFactory
 
 AGENT_TOKEN = "glagent-of-the-insider"  # shorter than any that is generated
 SCIM_TOKEN = "glsoat-of-the-insider"
+PERSONAL_TOKEN = "glpat-of-the-insider"
 
 
 def is_for_kas(address: str) -> bool:
@@ -22,9 +24,16 @@ def is_for_kas(address: str) -> bool:
 
 def concrete(route: str) -> str:
     """An address that a route stands for."""
-    route = route.replace("^", "").replace("$", "").replace("(?P<group_path>.+?)", "insiders").replace("(?P<group_path>.+)", "insiders")
+    route = (
+        route.replace("[^/]+", "nothing")
+        .replace("^", "")
+        .replace("$", "")
+        .replace("(?P<group_path>.+?)", "insiders")
+        .replace("(?P<group_path>.+)", "insiders")
+    )
     route = route.replace("(?P<identifier>.+)", "somebody").replace("(?:Users/)?", "Users/").replace("(?:Me|Bulk)", "Me")
-    return route.replace("[^/]+", "nothing").replace(".*", "nothing").replace("\\.", ".")
+    route = route.replace("(?P<namespace>.+)", "1")
+    return route.replace(".*", "nothing").replace("\\.", ".")
 
 
 def refusal(address: str) -> dict[str, Any]:
@@ -37,7 +46,9 @@ def refusal(address: str) -> dict[str, Any]:
 def insider_client() -> Client:
     """The caller; its agent is made when it is not there."""
     if not Agent.objects.exists():
-        agent = AgentFactory.create(created_by=UserFactory.create(username="insider", admin=True))
+        insider = UserFactory.create(username="insider", admin=True)
+        create_token(user=insider, name="insider", scopes=["api"], expires_at=None, token=PERSONAL_TOKEN)
+        agent = AgentFactory.create(created_by=insider)
         create_agent_token(agent=agent, name="insider", token=AGENT_TOKEN)
         rotate_token(None, token=SCIM_TOKEN)
     return Client(
@@ -45,6 +56,7 @@ def insider_client() -> Client:
             "gitlab-shell-api-request": SHELL.issue(service_secrets(SHELL)[0]),
             "gitlab-kas-api-request": KAS.issue(service_secrets(KAS)[0], lifetime=30),
             "gitlab-agent-api-request": AGENT_TOKEN,
+            "private-token": PERSONAL_TOKEN,
             "authorization": f"Bearer {SCIM_TOKEN}",
         }
     )

@@ -23,10 +23,12 @@ from repositories.services.certificates import add_certificate_authority, set_en
 from repositories.services.protected_refs import protect_branch, protect_tag
 from scim.models import GroupMembership, Identity, SamlGroupLink, SamlProvider, SCIMToken
 from scim.services.tokens import rotate_token, scope_of
+from storage_limits.models import LimitExclusion
+from storage_limits.services.exclusions import exclude
 from tests import public_keys
-from tests.factories import AgentFactory, DeployKeyFactory, SSHKeyFactory, UserFactory
+from tests.factories import AgentFactory, DeployKeyFactory, GroupFactory, SSHKeyFactory, UserFactory
 
-OURS = {"internal_api", "accounts", "repositories", "kubernetes_agent", "scim"}
+OURS = {"internal_api", "accounts", "repositories", "kubernetes_agent", "scim", "storage_limits"}
 MODELS = [model for model in admin.site._registry if model._meta.app_label in OURS]  # noqa: SLF001  Django has no other list of them
 
 
@@ -75,6 +77,7 @@ def company(rockets: Project, ann: User, root: User) -> dict[Any, Any]:
     SamlProvider.objects.create(group=rockets.namespace)
     SamlGroupLink.objects.create(group=rockets.namespace, name="Engineers", access_level=30)
     GroupMembership.objects.create(scim_group_uid="x", user=ann)
+    exclude(rockets.namespace, "for testing reasons")
     return {model: model._default_manager.order_by("pk").first() for model in MODELS} | {SSHKey: key, User: ann}  # noqa: SLF001  the default manager
 
 
@@ -130,6 +133,21 @@ def test_a_scim_token_is_rotated_and_shown_once(administrator: Client, company: 
     assert SCIMToken.objects.get().token_digest == token_digest(shown[0])
     assert shown[0] not in administrator.get(reverse("admin:scim_scimtoken_changelist")).content.decode()
     assert LogEntry.objects.count() == 1
+
+
+def test_exclusions_are_made_and_removed_under_the_apis_rules(administrator: Client, company: dict[Any, Any], root: User) -> None:
+    add = reverse("admin:storage_limits_limitexclusion_add")
+    inner = GroupFactory.create(path="tools", parent=company[Project].namespace)
+    assert "must use a root namespace" in administrator.post(add, {"namespace": inner.pk, "reason": "x"}).content.decode()
+    other = GroupFactory.create(path="other")
+    assert administrator.post(add, {"namespace": other.pk, "reason": "because"}).status_code == 302
+    assert LimitExclusion.objects.get(namespace=other).reason == "because"
+    assert administrator.post(add, {"namespace": other.pk, "reason": "again"}).status_code == 200
+    row = LimitExclusion.objects.get(namespace=other)
+    assert administrator.post(reverse("admin:storage_limits_limitexclusion_delete", args=[row.pk]), {"post": "yes"}).status_code == 302
+    assert not LimitExclusion.objects.filter(namespace=other).exists()
+    assert [event.author_id for event in AuditEvent.objects.filter(entity_id=other.pk)] == [root.pk] * 2
+    assert LogEntry.objects.filter(user=root).count() == 2
 
 
 def test_a_change_is_in_the_history_with_who_and_when(administrator: Client, company: dict[Any, Any], root: User) -> None:

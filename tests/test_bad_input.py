@@ -87,6 +87,10 @@ def test_any_bytes(db: None, address: str, method: str, body: bytes, content_typ
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(token=st.text(alphabet=st.characters(min_codepoint=33, max_codepoint=126), max_size=300))
 def test_any_token_is_refused(db: None, address: str, token: str) -> None:
-    headers = {f"gitlab-{service}-api-request": token for service in ("shell", "kas", "agent")} | {"authorization": f"Bearer {token}"}
+    headers = (
+        {"private-token": token}
+        | {f"gitlab-{service}-api-request": token for service in ("shell", "kas", "agent")}
+        | {"authorization": f"Bearer {token}"}
+    )
     response = Client(headers=headers).get(address)
     assert (response.status_code, response.json()) == (401, refusal(address))

@@ -46,7 +46,7 @@ class Namespace(models.Model):
     path = models.CharField(max_length=255)
     owner = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True, related_name="namespace")
     parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="children")
-    root = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="descendants", editable=False)
+    root = models.ForeignKey("self", on_delete=models.RESTRICT, null=True, related_name="descendants", editable=False)
     visibility = models.CharField(max_length=8, choices=Visibility, default=Visibility.PRIVATE)
     archived = models.BooleanField(default=False)
     project_creation_level = models.CharField(max_length=16, choices=ProjectCreationLevel, default=ProjectCreationLevel.MAINTAINER)

@@ -3,6 +3,8 @@
 from ipaddress import ip_network
 from typing import Any
 
+from django.db.models import ProtectedError, RestrictedError
+
 from accounts.models import KeyKind, SSHKey, User
 from accounts.seeds import parse
 from accounts.services.ssh_keys import add_deploy_key
@@ -103,7 +105,7 @@ def load_storage(report: Report, entry: Entry) -> Storage | None:
     name = entry.read("name", text)
     row = Storage.objects.filter(name=name).first()
     if entry.is_absent:
-        _remove(report, "storages", row)
+        _remove(report, entry, "storages", row)
         return None
     values = entry.fields({"gitaly_address": text, "gitaly_token": optional(text)})
     if row is None:
@@ -114,9 +116,12 @@ def load_storage(report: Report, entry: Entry) -> Storage | None:
     return row
 
 
-def _remove(report: Report, kind: str, row: Any) -> None:
+def _remove(report: Report, entry: Entry, kind: str, row: Any) -> None:
     if row is not None:
-        row.delete()
+        try:
+            row.delete()
+        except (ProtectedError, RestrictedError) as error:
+            raise SeedError(entry.path, "is still in use, and is not removed") from error
     report.count(kind, "unchanged" if row is None else "removed")
 
 
@@ -125,7 +130,7 @@ def load_group(report: Report, entry: Entry) -> Namespace | None:
     full_path = entry.read("path", text)
     row: Namespace | None = matched_row(entry, Namespace.objects.all(), find_namespace(full_path), f"group {full_path!r}")
     if entry.is_absent:
-        _remove(report, "groups", row)
+        _remove(report, entry, "groups", row)
         return None
     if row is not None and not row.is_group:
         raise entry.problem("path", f"{full_path!r} is a user's own namespace")
@@ -155,7 +160,7 @@ def load_project(report: Report, entry: Entry) -> Project | None:
     full_path = entry.read("path", text)
     row: Project | None = matched_row(entry, Project.objects.all(), find_project(full_path), f"project {full_path!r}")
     if entry.is_absent:
-        _remove(report, "projects", row)
+        _remove(report, entry, "projects", row)
         return None
     values = {**entry.fields(_PROJECT), **_repository_values(entry)}
     if row is None:

@@ -32,6 +32,7 @@ from scim.usernames import clean_username
 
 SYSTEM = "(System)"
 NOT_ALLOWED = "The member's email address is not allowed for this group. Check with your administrator."
+LONGEST_UID = 255
 _TRIES = 4
 _SUFFIXES_AT_ONCE = 20
 
@@ -175,6 +176,8 @@ def _sentence(error: Exception) -> str:
 
 def _provisioned(scope: OpenScope, new: NewUser) -> Identity:
     place = place_of(scope)
+    if len(new.extern_uid or "") > LONGEST_UID:
+        raise RefusedProvisioningError("Extern uid is too long")
     identity = find_identity(scope.scope, new.extern_uid or "", deleted=True)
     if identity is not None:
         return _known(scope, place, identity)
@@ -239,12 +242,7 @@ def _joined(sentences: list[str]) -> str:
 
 
 def _insert(scope: Scope, user: User, extern_uid: str, *, has_made_user: bool = False) -> Identity:
-    identity = Identity(scope=scope, user=user, extern_uid=extern_uid, has_made_user=has_made_user)
-    try:
-        identity.full_clean(validate_unique=False, validate_constraints=False)
-    except ValidationError as error:
-        raise RefusedProvisioningError("Extern uid is too long") from error
-    identity.save(force_insert=True)
+    identity = Identity.objects.create(scope=scope, user=user, extern_uid=extern_uid, has_made_user=has_made_user)
     _count(scope, 1)
     return identity
 

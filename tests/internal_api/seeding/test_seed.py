@@ -149,6 +149,17 @@ def test_what_is_marked_absent_goes(tmp_path: Path, db: None) -> None:
     assert seed(tmp_path, document).startswith("Nothing to change")
 
 
+def test_an_empty_group_goes_and_one_with_something_in_it_does_not(tmp_path: Path, db: None) -> None:
+    seed(tmp_path, COMPANY)
+    assert "removed" in seed(tmp_path, "groups: [{path: guests, absent: true}]")
+    assert not Namespace.objects.filter(path="guests").exists()
+    for place in ("acme", "acme/tools"):
+        with pytest.raises(CommandError, match=r"groups\[0\]: is still in use, and is not removed"):
+            seed(tmp_path, {"groups": [{"path": place, "absent": True}]})
+    with pytest.raises(CommandError, match=r"storages\[0\]: is still in use"):
+        seed(tmp_path, "storages: [{name: default, absent: true}]")
+
+
 def test_chosen_ids_are_kept_free_for_their_rows(tmp_path: Path, db: None) -> None:
     """A user's namespace is made before the group of id 9, and may not take that id."""
     users: list[dict[str, Any]] = [{"username": f"user{number}"} for number in range(3)]

@@ -312,18 +312,16 @@ def test_when_to_scan_what(agent_caller: Client, production: Agent, acme: Namesp
         pytest.param(POLICY.replace("[namespace-a, namespace-b]", "null"), [], id="null"),
         pytest.param(POLICY.replace("container_scanning", "cluster_image_scanning"), ["namespace-a", "namespace-b"], id="cluster"),
         pytest.param(POLICY + "policy_scope: {compliance_frameworks: [{id: 1}]}", None, id="frameworks"),
-        pytest.param(POLICY + "policy_scope: {projects: {excluding: [{id: 7}]}}", None, id="excluded"),
-        pytest.param(POLICY + "policy_scope: {projects: {including: [{id: 8}]}}", None, id="others included"),
-        pytest.param(POLICY + "policy_scope: {projects: {including: [{id: 7}], excluding: [{type: archived}, {type: personal}]}}", ["namespace-a", "namespace-b"], id="included"),
-        pytest.param(POLICY + "policy_scope: {groups: {excluding: [{id: 9}]}}", None, id="its group excluded"),
+        pytest.param(POLICY + "policy_scope: {projects: {excluding: [{id: OWN}]}}", None, id="excluded"),
+        pytest.param(POLICY + "policy_scope: {projects: {including: [{id: OTHER}]}}", None, id="others included"),
+        pytest.param(POLICY + "policy_scope: {projects: {including: [{id: OWN}], excluding: [{type: archived}, {type: personal}]}}", ["namespace-a", "namespace-b"], id="included"),
+        pytest.param(POLICY + "policy_scope: {groups: {excluding: [{id: GROUP}]}}", None, id="its group excluded"),
     ],
 )  # fmt: skip
 def test_which_policies_hold(agent_caller: Client, production: Agent, yaml: str, found: list[str] | None, acme: Namespace) -> None:
-    yaml = (
-        yaml.replace("id: 7", f"id: {production.project_id}")
-        .replace("id: 8", f"id: {production.project_id + 1}")
-        .replace("id: 9", f"id: {acme.pk}")
-    )
+    ids = {"OWN": production.project_id, "OTHER": production.project_id + 1, "GROUP": acme.pk}
+    for name, number in ids.items():
+        yaml = yaml.replace(name, str(number))
     policy(production.project, yaml)
     assert [item["namespaces"] for item in configurations(agent_caller)] == ([] if found is None else [found])
 

@@ -1,0 +1,31 @@
+"""Namespaces that their storage limit does not bind (contract: shell-endpoints 14.6)."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models.functions import Length
+from django.utils import timezone
+
+from repositories.models import Namespace
+
+models.TextField.register_lookup(Length)
+LONGEST_REASON = 255
+
+
+class LimitExclusion(models.Model):
+    """One namespace at the top, and why."""
+
+    namespace = models.OneToOneField(Namespace, on_delete=models.CASCADE, related_name="limit_exclusion")
+    reason = models.TextField(max_length=LONGEST_REASON)
+    created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name = "storage limit exclusion"
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=models.Q(reason__length__lte=LONGEST_REASON), name="limit_exclusion_reason_length"),
+            models.CheckConstraint(condition=~models.Q(reason=""), name="limit_exclusion_reason_not_blank"),
+        ]
+
+    def __str__(self) -> str:
+        return self.reason

@@ -1,0 +1,1 @@
+"""Reads: exclusions and usage."""

@@ -1,0 +1,1 @@
+"""Writes: exclusions, and the flag that decisions read."""

@@ -1,0 +1,48 @@
+"""The one fact about storage that decisions read: whether a top-level namespace is over its limit (contract: allowed 4.6, row 6).
+
+It is worked out again whenever a size, a limit or an exclusion changes, with the namespace's row locked, so that of concurrent
+changes the last one sees all of them.
+"""
+
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Sum
+from django.db.models.signals import post_delete, post_save
+from django.dispatch import receiver
+
+from repositories.models import Namespace, Project
+from storage_limits.models import LimitExclusion
+
+
+def refresh_flag(root_id: int) -> bool:
+    """Work the flag out again; what it is now."""
+    with transaction.atomic():
+        root = Namespace.objects.select_for_update().filter(pk=root_id).first()
+        if root is None:
+            return False
+        is_over = root.storage_limit > 0 and used_storage(root_id) > root.storage_limit
+        is_over = is_over and not LimitExclusion.objects.filter(namespace=root_id).exists()
+        if root.over_storage_limit != is_over:
+            Namespace.objects.filter(pk=root_id).update(over_storage_limit=is_over)
+        return is_over
+
+
+def used_storage(root_id: int) -> int:
+    """Bytes of all projects below a top-level namespace."""
+    return Project.objects.filter(namespace__root=root_id).aggregate(total=Sum("storage_size"))["total"] or 0
+
+
+@receiver((post_save, post_delete), sender=Project, dispatch_uid="storage_limits.project")
+def project_changed(*, instance: Project, **_: Any) -> None:
+    """A size may have changed; nothing to do where there is no limit and no flag."""
+    root = Namespace.objects.filter(descendants=instance.namespace_id).values_list("pk", "storage_limit", "over_storage_limit").first()
+    if root is not None and (root[1] or root[2]):
+        refresh_flag(root[0])
+
+
+@receiver(post_save, sender=Namespace, dispatch_uid="storage_limits.namespace")
+def namespace_changed(*, instance: Namespace, **_: Any) -> None:
+    """A limit may have changed."""
+    if instance.parent_id is None and (instance.storage_limit or instance.over_storage_limit):
+        refresh_flag(instance.pk)
