@@ -10,6 +10,7 @@ import time
 import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings.test")
+os.environ.setdefault("LOG_LEVEL", "WARNING")
 django.setup()
 
 from django.core.management import call_command  # noqa: E402  after the set-up

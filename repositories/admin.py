@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
@@ -24,6 +24,7 @@ from repositories.models import (
     Storage,
 )
 from repositories.services.certificates import apply_ssh_key_rule
+from repositories.services.projects import set_archived
 
 
 @admin.register(Storage)
@@ -95,6 +96,7 @@ class ProjectAdmin(admin.ModelAdmin):
     list_select_related = ("route", "storage")
     readonly_fields = ("namespace", "path", "creator", "relative_path")
     inlines = (MemberInline, GroupLinkInline, DeployKeyInline)
+    actions = ("archive", "unarchive")
     show_full_result_count = False
 
     @admin.display(description="path", ordering="route__path")
@@ -104,6 +106,22 @@ class ProjectAdmin(admin.ModelAdmin):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
+
+    @admin.action(description="Archive the selected projects")
+    def archive(self, request: HttpRequest, queryset: QuerySet[Project]) -> None:
+        """Closed to pushes, with an entry in the history."""
+        self._set_archived(request, queryset, archived=True)
+
+    @admin.action(description="Unarchive the selected projects")
+    def unarchive(self, request: HttpRequest, queryset: QuerySet[Project]) -> None:
+        """Open again, with an entry in the history."""
+        self._set_archived(request, queryset, archived=False)
+
+    def _set_archived(self, request: HttpRequest, queryset: QuerySet[Project], *, archived: bool) -> None:
+        changed = [project for project in queryset if set_archived(project, archived)]
+        for project in changed:
+            self.log_change(request, project, "Archived." if archived else "Unarchived.")
+        self.message_user(request, f"{len(changed)} changed.", messages.SUCCESS)
 
 
 class BranchGrantInline(admin.TabularInline):

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
-from accounts.models import SSHKey, User
+from accounts.models import PersonalAccessToken, SSHKey, User
 from accounts.services.personal_access_tokens import create_token
 from internal_api.digests import token_digest
 from internal_api.models import AuditEvent, InstanceSettings
@@ -133,6 +133,32 @@ def test_a_scim_token_is_rotated_and_shown_once(administrator: Client, company: 
     assert SCIMToken.objects.get().token_digest == token_digest(shown[0])
     assert shown[0] not in administrator.get(reverse("admin:scim_scimtoken_changelist")).content.decode()
     assert LogEntry.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("model", "action", "column", "value"),
+    [
+        (User, "block", "state", "blocked"),
+        (PersonalAccessToken, "revoke", "revoked", True),
+        (Project, "archive", "archived", True),
+    ],
+)
+def test_actions_change_rows_and_are_in_the_history(
+    administrator: Client, company: dict[Any, Any], root: User, model: Any, action: str, column: str, value: Any
+) -> None:
+    row = company[model]
+    address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")  # noqa: SLF001  a model
+    for _ in range(2):
+        assert administrator.post(address, {"action": action, "_selected_action": [row.pk, root.pk]}).status_code == 302
+    row.refresh_from_db()
+    assert getattr(row, column) == value
+    assert LogEntry.objects.filter(user=root, object_id=str(row.pk)).count() == 1
+    root.refresh_from_db()
+    assert root.is_staff
+    if action != "revoke":
+        assert administrator.post(address, {"action": f"un{action}", "_selected_action": [row.pk]}).status_code == 302
+        row.refresh_from_db()
+        assert getattr(row, column) != value
 
 
 def test_exclusions_are_made_and_removed_under_the_apis_rules(administrator: Client, company: dict[Any, Any], root: User) -> None:

@@ -12,14 +12,15 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from accounts.models import PersonalAccessToken, SSHKey, User
+from accounts.services.personal_access_tokens import create_token
 from accounts.services.second_factor import consume_recovery_code, generate_recovery_codes
 from internal_api.authentication import service_secrets
 from internal_api.digests import token_digest
 from internal_api.service_tokens import KAS, SHELL
-from repositories.models import Member, Namespace, Project, Refusal
+from repositories.models import Member, Namespace, Project, RedirectRoute, Refusal, Route
 from repositories.services.access import set_member
 from tests import public_keys
-from tests.factories import SSHKeyFactory, StorageFactory
+from tests.factories import GroupFactory, ProjectFactory, SSHKeyFactory, StorageFactory, UserFactory
 from tests.gitaly_server import running
 
 
@@ -115,6 +116,98 @@ def test_an_explanation_knows_the_protected_branches(rockets: Project, ann: User
     told = run("explain_access", "--user", "ann", "--project", "acme/rockets", "--action", "git-receive-pack", "--changes", changes)
     expected = "denied (protected_branch_creation): You are not allowed to create protected branches on this project."
     assert told["rules"]["the_changes_may_be_pushed"] == told["verdict"] == expected
+
+
+def test_people_are_kept_out_and_let_in_again(ann: User) -> None:
+    assert run("block_user", "ANN") == {"username": "ann", "state": "blocked", "changed": True}
+    assert run("block_user", "ann")["changed"] is False
+    assert run("unblock_user", "ann") == {"username": "ann", "state": "active", "changed": True}
+
+
+@pytest.mark.parametrize("named", ["id", "SHA256", "MD5", "line"])
+def test_a_key_is_revoked_by_whatever_names_it(ann: User, named: str) -> None:
+    key = SSHKeyFactory.create(user=ann)
+    SSHKeyFactory.create(user=ann, key=public_keys.RSA_2048)
+    names = {"id": str(key.pk), "SHA256": f"SHA256:{key.fingerprint}", "MD5": f"MD5:{key.fingerprint_md5}", "line": public_keys.ED25519}
+    assert run("revoke_key", names[named])["id"] == key.pk
+    assert SSHKey.objects.get().key_type == "ssh-rsa"
+    with pytest.raises(CommandError, match="There is no key"):
+        run("revoke_key", names[named])
+
+
+def test_tokens_are_revoked(ann: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, clear = create_token(user=ann, name="found", scopes=["api"], expires_at=None)
+    for name in ("ci", "ci", "other"):
+        create_token(user=ann, name=name, scopes=["api"], expires_at=None)
+    assert run("revoke_token", "--user", "ann", "--name", "ci") == {"revoked": 2, "tokens": ["ann/ci", "ann/ci"]}
+    monkeypatch.setattr("sys.stdin", StringIO(clear + "\n"))
+    assert run("revoke_token", "--stdin") == {"revoked": 1, "tokens": ["ann/found"]}
+    assert run("revoke_token", "--user", "ann")["revoked"] == 1
+    for arguments in (["--user", "ann", "--name", "none"], []):
+        with pytest.raises(CommandError):
+            run("revoke_token", *arguments)
+
+
+def test_a_member_leaves_but_not_the_last_owner(rockets: Project, ann: User) -> None:
+    for place in (rockets, rockets.namespace):
+        set_member(place, ann, 50)
+    assert run("remove_member", "acme/rockets", "ann") == {"path": "acme/rockets", "username": "ann", "removed": True}
+    with pytest.raises(CommandError, match="The last owner of a group cannot be removed"):
+        run("remove_member", "acme", "ann")
+    set_member(rockets.namespace, UserFactory.create(username="bob"), 50)
+    run("remove_member", "acme", "ann")
+    for arguments, line in (
+        (["acme", "ann"], "'ann' is no direct member of 'acme'"),
+        (["none", "ann"], "There is no group or project 'none'"),
+    ):
+        with pytest.raises(CommandError, match=line):
+            run("remove_member", *arguments)
+
+
+def test_a_moved_project_leaves_a_redirect_and_takes_its_size_along(rockets: Project, ann: User, shell: Any) -> None:
+    wiley = GroupFactory.create(path="wiley", storage_limit=10)
+    Namespace.objects.filter(pk=rockets.namespace_id).update(storage_limit=10)
+    rockets.storage_size = 11
+    rockets.save()
+    assert Namespace.objects.get(path="acme").over_storage_limit
+    moved = run("move_project", "acme/rockets", "wiley/engines")
+    assert moved == {"id": rockets.pk, "path": "wiley/engines", "redirect_from": "acme/rockets"}
+    assert dict(Namespace.objects.filter(kind="group").values_list("path", "over_storage_limit")) == {"acme": False, "wiley": True}
+    Project.objects.update(visibility="public")
+    question = {"action": "git-upload-pack", "project": "acme/rockets", "protocol": "ssh", "username": "ann"}
+    assert shell.post("/api/v4/internal/allowed", question).json()["gl_project_path"] == "wiley/engines"
+    run("move_project", "wiley/engines", "acme/rockets")
+    assert list(RedirectRoute.objects.values_list("path", flat=True)) == ["wiley/engines"]
+    ProjectFactory.create(path="taken", namespace=wiley)
+    for arguments, line in (
+        (["acme/rockets", "wiley/taken"], "the path is taken"),
+        (["acme/rockets", "acme/rockets"], "is at 'acme/rockets' already"),
+        (["acme/rockets", "none/x"], "There is no namespace 'none'"),
+        (["acme/rockets", "acme/-"], "is not accepted"),
+        (["none/x", "acme/x"], "There is no project 'none/x'"),
+    ):
+        with pytest.raises(CommandError, match=line):
+            run("move_project", *arguments)
+    assert Route.objects.get(project=rockets).path == "acme/rockets"
+
+
+def test_a_project_is_removed_with_its_repository(db: None, tmp_path: Path) -> None:
+    with running(tmp_path / "storages") as gitaly:
+        StorageFactory.create(gitaly_address=gitaly.address)
+        GroupFactory.create(path="acme")
+        made = run("create_project", "acme/engines")
+        run("create_project", "acme/wings")
+        assert len(list((tmp_path / "storages").rglob("HEAD"))) == 2
+        with pytest.raises(CommandError, match="differ; nothing was removed"):
+            run("delete_project", "acme/engines", "--confirm", "acme/wings")
+        removed = run("delete_project", "acme/engines", "--confirm", "acme/engines")
+        assert removed == {"id": made["id"], "path": "acme/engines", "repository_removed": True}
+        assert len(list((tmp_path / "storages").rglob("HEAD"))) == 1
+    with pytest.raises(CommandError, match="The repository cannot be removed at the moment"):
+        run("delete_project", "acme/wings", "--confirm", "acme/wings")
+    assert Project.objects.get().path == "wings"
+    assert run("delete_project", "acme/wings", "--confirm", "acme/wings", "--keep-repository")["repository_removed"] is False
+    assert not Route.objects.filter(path__startswith="acme/").exists()
 
 
 def test_a_user_is_enrolled_for_the_second_factor(ann: User) -> None:

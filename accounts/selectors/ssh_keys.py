@@ -7,7 +7,10 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.utils.dateparse import parse_datetime
 
+from accounts.errors import InvalidKeyError
+from accounts.models import SSHKey
 from accounts.selectors.actors import KEY_OWNER_SQL
+from accounts.ssh.fingerprint import fingerprint_of_search
 from internal_api.statements import fetch_row
 
 _SQL = f"""
@@ -51,3 +54,15 @@ def find_authorized_key(fingerprint: str) -> AuthorizedKey | None:
         return None
     key_id, title, line, created_at, expires_at, usage_type, name = row
     return AuthorizedKey(key_id, title, line, _time(created_at) or datetime.now(UTC), _time(expires_at), usage_type, name)
+
+
+def get_key(text: str) -> SSHKey:
+    """The key of that id, fingerprint (SHA256 or MD5) or pasted line. Raises InvalidKeyError."""
+    text = text.strip()
+    found = SSHKey.objects.filter(pk=int(text)).first() if text.isascii() and text.isdigit() and len(text) < 19 else None  # noqa: PLR2004  the digits of 64 bits
+    fingerprint = fingerprint_of_search(text) or text.removeprefix("SHA256:")
+    found = found or SSHKey.objects.filter(fingerprint=fingerprint).first()
+    found = found or SSHKey.objects.filter(fingerprint_md5=text.removeprefix("MD5:")).first()
+    if found is None:
+        raise InvalidKeyError(f"There is no key {text[:80]!r}.")
+    return found

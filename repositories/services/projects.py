@@ -9,6 +9,7 @@ from repositories.errors import InvalidProjectError
 from repositories.models import Namespace, Project, RedirectRoute, Route, Storage
 from repositories.policy.repository_path import RESERVED_PROJECT_NAMES
 from repositories.services.namespaces import segment_problem
+from repositories.signals import project_moved
 
 DEFAULT_STORAGE = "default"
 
@@ -48,3 +49,35 @@ def add_redirect(project: Project, path: str) -> bool:
         return False
     RedirectRoute.objects.create(path=path, project=project)
     return True
+
+
+def move_project(project: Project, namespace: Namespace, path: str) -> str:
+    """Give a project another place or name; its former path leads to it, and is returned. Raises InvalidProjectError.
+
+    The repository at Gitaly stays where it is: hashed storage goes by the project's id.
+    """
+    problem = segment_problem(path) or ("The name is reserved." if path.lower() in RESERVED_PROJECT_NAMES else None)
+    if problem:
+        raise InvalidProjectError(f"Project {path!r} is not accepted: {problem}")
+    new_path = f"{namespace.route.path}/{path}"
+    try:
+        with transaction.atomic():
+            locked = Project.objects.select_for_update().select_related("route", "namespace").get(pk=project.pk)
+            former, former_root = locked.route.path, locked.namespace.root_id
+            if former == new_path:
+                raise InvalidProjectError(f"The project is at {former!r} already.")
+            locked.namespace, locked.path = namespace, path
+            locked.save(update_fields=["namespace", "path", "updated_at"])
+            Route.objects.filter(project=locked).update(path=new_path)
+            RedirectRoute.objects.filter(path__iexact=new_path).delete()
+            if former.lower() != new_path.lower():
+                add_redirect(locked, former)
+            project_moved.send(sender=Project, project=locked, former_root_id=former_root)
+    except IntegrityError as error:
+        raise InvalidProjectError(f"Project {new_path!r} is not accepted: the path is taken.") from error
+    return former
+
+
+def set_archived(project: Project, archived: bool) -> bool:
+    """Close a project to pushes, or open it again; whether that is new."""
+    return Project.objects.filter(pk=project.pk).exclude(archived=archived).update(archived=archived) > 0

@@ -12,6 +12,7 @@ from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 
 from repositories.models import Namespace, Project
+from repositories.signals import project_moved
 from storage_limits.models import LimitExclusion
 
 
@@ -46,3 +47,10 @@ def namespace_changed(*, instance: Namespace, **_: Any) -> None:
     """A limit may have changed."""
     if instance.parent_id is None and (instance.storage_limit or instance.over_storage_limit):
         refresh_flag(instance.pk)
+
+
+@receiver(project_moved, dispatch_uid="storage_limits.project_moved")
+def project_was_moved(*, former_root_id: int | None, **_: Any) -> None:
+    """Its size counts elsewhere now; saving it has told the new place."""
+    if former_root_id is not None:
+        refresh_flag(former_root_id)

@@ -1,0 +1,35 @@
+"""Remove a project."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from internal_api.management.operator import OperatorCommand
+from repositories.selectors.namespaces import find_project
+from repositories.services.repositories_at_gitaly import remove_repository
+
+
+class Command(OperatorCommand):
+    """`delete_project gnuwget/wget2 --confirm gnuwget/wget2`."""
+
+    help = "Remove a project with everything about it, and its repositories at Gitaly; there is no way back."
+
+    def arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("path", help="the project's full path")
+        parser.add_argument("--confirm", required=True, help="the path once more")
+        parser.add_argument("--keep-repository", action="store_true", help="leave the repositories at Gitaly where they are")
+
+    def act(self, **options: Any) -> dict[str, Any]:
+        project = find_project(options["path"]).select_related("storage").first()
+        if project is None:
+            raise CommandError(f"There is no project {options['path']!r}.")
+        if options["confirm"] != options["path"]:
+            raise CommandError("The path and its confirmation differ; nothing was removed.")
+        told = {"id": project.pk, "path": project.route.path}
+        # The row goes first: while Gitaly is away the transaction brings it back, and no row without a repository is left.
+        kept = project.pk
+        project.delete()
+        project.pk = kept
+        removed = False if options["keep_repository"] else remove_repository(project)
+        return {**told, "repository_removed": removed}

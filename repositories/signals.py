@@ -1,0 +1,5 @@
+"""What happens to projects, for the apps above that keep something in step. Sent inside the transaction of the change."""
+
+from django.dispatch import Signal
+
+project_moved = Signal()  # project: Project, former_root_id: int | None
