@@ -1,6 +1,7 @@
 """The administrators' site."""
 
 from django.contrib import admin
+from django.contrib.admin.forms import AdminAuthenticationForm
 
 
 class AdministrationSite(admin.AdminSite):
@@ -10,3 +11,11 @@ class AdministrationSite(admin.AdminSite):
     site_title = "Control plane"
     index_title = "Administration"
     site_url = None
+    login_template = "admin/sign_in.html"
+
+    @property
+    def login_form(self) -> type[AdminAuthenticationForm]:  # type: ignore[override]  # a form that needs the models, which load later
+        """Password and second factor in one step."""
+        from accounts.sign_in import AdminSignInForm  # noqa: PLC0415  models are not loaded before this
+
+        return AdminSignInForm
