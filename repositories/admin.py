@@ -4,9 +4,13 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
 
 from internal_api.admin import ReadOnlyAdmin
+from internal_api.errors import UnavailableError
+from repositories.access_page import AccessForm
 from repositories.models import (
     DeployKeyGrant,
     EnterpriseUser,
@@ -24,7 +28,7 @@ from repositories.models import (
     Storage,
 )
 from repositories.services.certificates import apply_ssh_key_rule
-from repositories.services.projects import set_archived
+from repositories.services.projects import delete_project, set_archived
 
 
 @admin.register(Storage)
@@ -39,8 +43,8 @@ class StorageAdmin(admin.ModelAdmin):
 class NamespaceAdmin(admin.ModelAdmin):
     """Groups and users' own namespaces. They are made and moved by commands, which keep their routes in step."""
 
-    list_display = ("full_path", "kind", "visibility", "archived")
-    list_filter = ("kind", "visibility", "archived")
+    list_display = ("full_path", "kind", "visibility", "archived", "storage_limit", "over_storage_limit")
+    list_filter = ("kind", "visibility", "archived", "over_storage_limit")
     search_fields = ("route__path",)
     list_select_related = ("route",)
     readonly_fields = ("kind", "path", "owner", "parent")
@@ -106,6 +110,37 @@ class ProjectAdmin(admin.ModelAdmin):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
+
+    def get_urls(self) -> list[URLPattern]:
+        asking = path("access/", self.admin_site.admin_view(self.access), name="repositories_project_access")
+        return [asking, *super().get_urls()]
+
+    def access(self, request: HttpRequest) -> HttpResponse:
+        """May this key push that ref? Nothing is pushed, and nothing recorded."""
+        form = AccessForm(request.GET if "ask" in request.GET else None)
+        found = form.explanation() if form.is_bound and form.is_valid() else None
+        context = {**self.admin_site.each_context(request), "title": "May they?", "form": form, "found": found}
+        return TemplateResponse(request, "admin/repositories/project/access.html", context)
+
+    def delete_model(self, request: HttpRequest, obj: Project) -> None:
+        """With its repositories at Gitaly; while that is away nothing is removed."""
+        delete_project(obj)
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except UnavailableError as error:
+            self.message_user(request, error.message, messages.ERROR)
+            return HttpResponseRedirect(reverse("admin:repositories_project_change", args=[object_id]))
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, ...]:
+        """What happened to a project, which cannot be removed by itself, goes with it."""
+        to_delete, counts, _, protected = super().get_deleted_objects(objs, request)
+        return to_delete, counts, set(), protected
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """One at a time: each removal asks Gitaly."""
+        return {name: action for name, action in super().get_actions(request).items() if name != "delete_selected"}
 
     @admin.action(description="Archive the selected projects")
     def archive(self, request: HttpRequest, queryset: QuerySet[Project]) -> None:

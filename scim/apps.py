@@ -10,6 +10,7 @@ class ScimConfig(AppConfig):
 
     def ready(self) -> None:
         """Fill the kernel's registries."""
-        from scim import seeds  # noqa: PLC0415  models are not loaded before this
+        from scim import front_page, seeds  # noqa: PLC0415  models are not loaded before this
 
         seeds.register()
+        front_page.register()

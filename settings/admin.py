@@ -1,7 +1,13 @@
 """The administrators' site."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.contrib.admin.forms import AdminAuthenticationForm
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+
+from internal_api.front_page import panels
 
 
 class AdministrationSite(admin.AdminSite):
@@ -12,6 +18,12 @@ class AdministrationSite(admin.AdminSite):
     index_title = "Administration"
     site_url = None
     login_template = "admin/sign_in.html"
+
+    index_template = "admin/overview.html"
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """The front page, with how the service is doing above the lists."""
+        return super().index(request, {**(extra_context or {}), "panels": panels()})
 
     @property
     def login_form(self) -> type[AdminAuthenticationForm]:  # type: ignore[override]  # a form that needs the models, which load later

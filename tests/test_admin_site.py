@@ -1,6 +1,7 @@
 """The administrators' site: for administrators only, every list and form opens, nothing secret is on them."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from internal_api.models import AuditEvent, InstanceSettings
 from kubernetes_agent.models import AgentAuthorization, AgentToken, Scanner, SecurityPolicy, Vulnerability
 from kubernetes_agent.services.metrics import increase_counters
 from kubernetes_agent.services.tokens import create_agent_token
-from repositories.models import ErrorTrackingKey, Project, PushEvent, Refusal, Storage
+from repositories.models import ErrorTrackingKey, Namespace, Project, PushEvent, Refusal, Storage
 from repositories.services.access import grant_deploy_key, set_member
 from repositories.services.certificates import add_certificate_authority, set_enterprise_group
 from repositories.services.protected_refs import protect_branch, protect_tag
@@ -27,6 +28,7 @@ from storage_limits.models import LimitExclusion
 from storage_limits.services.exclusions import exclude
 from tests import public_keys
 from tests.factories import AgentFactory, DeployKeyFactory, GroupFactory, SSHKeyFactory, UserFactory
+from tests.gitaly_server import running
 
 OURS = {"internal_api", "accounts", "repositories", "kubernetes_agent", "scim", "storage_limits"}
 MODELS = [model for model in admin.site._registry if model._meta.app_label in OURS]  # noqa: SLF001  Django has no other list of them
@@ -159,6 +161,60 @@ def test_actions_change_rows_and_are_in_the_history(
         assert administrator.post(address, {"action": f"un{action}", "_selected_action": [row.pk]}).status_code == 302
         row.refresh_from_db()
         assert getattr(row, column) != value
+
+
+def test_the_front_page_tells_how_the_service_is_doing(administrator: Client, company: dict[Any, Any]) -> None:
+    """Health, numbers, pushes with a chart, refusals by reason, provisioning, agents, storage."""
+    Namespace.objects.filter(path="acme").update(over_storage_limit=True)
+    page = administrator.get("/admin/").content.decode()
+    told = dict(re.findall(r'<th scope="row">(?:<a[^>]*>)?([^<]+)(?:</a>)?</th>\s*<td[^>]*>([^<]*)</td>', page))
+    wanted = {
+        "Database": "answers", "Shared store": "answers", "default": "away", "Users": "2", "of whom not active": "0", "Projects": "1", "Today": "1",
+        "blocked": "1", "Identities": "0", "Agents": "1", "connected": "0", "Open vulnerabilities": "1", "Namespaces over their limit": "1", "Excluded": "1",
+    }  # fmt: skip
+    assert {name: told.get(name) for name in wanted} == wanted
+    assert 'aria-label="1 pushes in 28 days"' in page
+    assert page.count('class="bad"') == 2
+
+
+def test_may_this_key_push_that_ref(administrator: Client, company: dict[Any, Any]) -> None:
+    """The policy's own explanation, without a push and without a record."""
+    address = reverse("admin:repositories_project_access")
+    asked = {"ask": "Ask", "project": "acme/rockets", "action": "git-receive-pack", "protocol": "ssh", "change": "update"}
+
+    def answer(**values: str) -> str:
+        page = administrator.get(address, {**asked, **values})
+        assert page.status_code == 200
+        found = re.search(r'<caption id="verdict">([^<]*)</caption>', page.content.decode())
+        return found[1] if found else page.content.decode()
+
+    refusals = Refusal.objects.count()
+    assert answer(key=public_keys.ED25519) == "allowed"
+    assert answer(key=public_keys.ED25519, ref="refs/heads/topic") == "allowed"
+    assert answer(key=f"SHA256:{company[SSHKey].fingerprint}", ref="refs/tags/v1", change="create").startswith("denied (")
+    assert answer(username="nobody").startswith("denied (project_not_found)")
+    assert answer(username="ann", action="git-upload-pack") == "allowed"
+    assert "There is no key" in answer(key="nonsense")
+    assert "This is no ref." in answer(username="ann", ref="a b\nc")
+    assert '<form method="get">' in administrator.get(address).content.decode()
+    assert Refusal.objects.count() == refusals
+    assert Client().get(address).status_code == 302
+
+
+def test_a_project_is_not_removed_while_gitaly_is_away(administrator: Client, company: dict[Any, Any]) -> None:
+    project = company[Project]
+    address = reverse("admin:repositories_project_delete", args=[project.pk])
+    page = administrator.post(address, {"post": "yes"}, follow=True).content.decode()
+    assert "The repository cannot be removed at the moment" in page
+    assert Project.objects.filter(pk=project.pk).exists()
+
+
+def test_a_project_is_removed_with_its_repository(administrator: Client, company: dict[Any, Any], tmp_path: Path) -> None:
+    project = company[Project]
+    with running(tmp_path / "storages") as gitaly:
+        Storage.objects.update(gitaly_address=gitaly.address, gitaly_token=None)
+        assert administrator.post(reverse("admin:repositories_project_delete", args=[project.pk]), {"post": "yes"}).status_code == 302
+    assert not Project.objects.exists()
 
 
 def test_exclusions_are_made_and_removed_under_the_apis_rules(administrator: Client, company: dict[Any, Any], root: User) -> None:

@@ -167,7 +167,7 @@ class Migration(migrations.Migration):
                 ('author', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('identifiers', models.ManyToManyField(related_name='vulnerabilities', to='kubernetes_agent.identifier')),
                 ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='vulnerabilities', to='repositories.project')),
-                ('scanner', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='vulnerabilities', to='kubernetes_agent.scanner')),
+                ('scanner', models.ForeignKey(on_delete=django.db.models.deletion.RESTRICT, related_name='vulnerabilities', to='kubernetes_agent.scanner')),
             ],
             options={
                 'verbose_name_plural': 'vulnerabilities',

@@ -69,7 +69,7 @@ class Vulnerability(models.Model):
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="vulnerabilities")
     agent = models.ForeignKey(Agent, on_delete=models.SET_NULL, null=True, related_name="vulnerabilities")
     author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
-    scanner = models.ForeignKey(Scanner, on_delete=models.PROTECT, related_name="vulnerabilities")
+    scanner = models.ForeignKey(Scanner, on_delete=models.RESTRICT, related_name="vulnerabilities")
     identifiers = models.ManyToManyField(Identifier, related_name="vulnerabilities")
     name = models.TextField()
     title = models.CharField(max_length=255)

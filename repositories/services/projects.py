@@ -81,3 +81,18 @@ def move_project(project: Project, namespace: Namespace, path: str) -> str:
 def set_archived(project: Project, archived: bool) -> bool:
     """Close a project to pushes, or open it again; whether that is new."""
     return Project.objects.filter(pk=project.pk).exclude(archived=archived).update(archived=archived) > 0
+
+
+def delete_project(project: Project, *, keep_repository: bool = False) -> bool:
+    """Remove a project with everything about it; whether a repository was removed. Raises UnavailableError, and removes nothing then.
+
+    The row goes first: while Gitaly is away the transaction brings it back, and no row without a repository is left.
+    """
+    from repositories.services.repositories_at_gitaly import remove_repository  # noqa: PLC0415  gRPC is loaded by those who need it
+
+    with transaction.atomic():
+        gone = Project.objects.select_related("storage", "route").get(pk=project.pk)
+        identifier = gone.pk
+        gone.delete()
+        gone.pk = identifier
+        return False if keep_repository else remove_repository(gone)

@@ -7,7 +7,7 @@ from django.core.management.base import CommandError
 
 from internal_api.management.operator import OperatorCommand
 from repositories.selectors.namespaces import find_project
-from repositories.services.repositories_at_gitaly import remove_repository
+from repositories.services.projects import delete_project
 
 
 class Command(OperatorCommand):
@@ -21,15 +21,10 @@ class Command(OperatorCommand):
         parser.add_argument("--keep-repository", action="store_true", help="leave the repositories at Gitaly where they are")
 
     def act(self, **options: Any) -> dict[str, Any]:
-        project = find_project(options["path"]).select_related("storage").first()
+        project = find_project(options["path"]).first()
         if project is None:
             raise CommandError(f"There is no project {options['path']!r}.")
         if options["confirm"] != options["path"]:
             raise CommandError("The path and its confirmation differ; nothing was removed.")
         told = {"id": project.pk, "path": project.route.path}
-        # The row goes first: while Gitaly is away the transaction brings it back, and no row without a repository is left.
-        kept = project.pk
-        project.delete()
-        project.pk = kept
-        removed = False if options["keep_repository"] else remove_repository(project)
-        return {**told, "repository_removed": removed}
+        return {**told, "repository_removed": delete_project(project, keep_repository=options["keep_repository"])}

@@ -9,9 +9,7 @@ from django.core.management.base import CommandError
 from accounts.selectors.actors import NOBODY, ActorKind, ActorReference
 from internal_api.management.operator import OperatorCommand
 from repositories import policy
-from repositories.policy.protection import NO_PROTECTION
-from repositories.selectors.facts import container_reference, gather, with_otp_session
-from repositories.selectors.protection import find_protection
+from repositories.services.explanations import Asked, explain, named_repository
 
 
 def _actor(options: dict[str, Any]) -> ActorReference:
@@ -38,31 +36,23 @@ class Command(OperatorCommand):
         parser.add_argument("--changes", help="lines of `oldrev newrev ref`, or - for standard input; without them: _any")
 
     def act(self, **options: Any) -> dict[str, Any]:
-        project = options["project"]
-        is_id = project.startswith(("project-", "wiki-", "design-")) and "/" not in project
-        facts = with_otp_session(gather(_actor(options), container_reference(project if is_id else None, None if is_id else project)))
-        changes = _changes(options["changes"])
-        question = policy.Request(
+        asked = Asked(
+            who=_actor(options),
+            what=named_repository(options["project"]),
             action=options["action"],
             protocol=options["protocol"],
-            actor=facts.actor,
-            instance=facts.instance,
-            project=facts.project,
-            repository_type=facts.repository_type,
-            changes=changes,
+            changes=_changes(options["changes"]),
             check_ip=options["check_ip"],
             namespace_path=options["namespace_path"],
-            has_namespace=facts.has_namespace,
-            protection=find_protection(facts.actor, facts.project, changes) if changes and facts.project else NO_PROTECTION,
         )
-        rules = {name: _told(verdict) for name, verdict in policy.explain(question)}
-        user = facts.actor.user
+        found = explain(asked)
+        rules = dict(found.rules)
         return {
-            "actor": user.username if user else "nobody",
-            "role": policy.Role(user.role).name.lower() if user else "none",
-            "project": facts.project.full_path if facts.project else "not found",
+            "actor": found.actor,
+            "role": found.role,
+            "project": found.project,
             **({"rules": rules} if options["json"] else rules),
-            "verdict": _told(policy.decide(question)),
+            "verdict": found.verdict,
         }
 
 
@@ -73,15 +63,3 @@ def _changes(text: str | None) -> tuple[policy.Change, ...] | None:
         return policy.parse_changes(sys.stdin.read() if text == "-" else text)
     except policy.MalformedChangesError as error:
         raise CommandError(str(error)) from error
-
-
-def _told(verdict: policy.Verdict) -> str:
-    match verdict:
-        case policy.Denied():
-            return f"denied ({verdict.reason}): {verdict.message}"
-        case policy.NeedsGit():
-            return f"only Git knows: {', '.join(map(str, verdict.questions))}"
-        case policy.CreateProject():
-            return "the project would be created"
-        case policy.Allowed():
-            return "allowed"

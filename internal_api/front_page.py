@@ -1,0 +1,51 @@
+"""What the admin site's front page shows: panels that the apps register."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from django.utils.safestring import SafeString
+
+from internal_api.shared_store import shared_store
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One fact; `is_bad` marks what needs somebody, `address` is where to look closer."""
+
+    label: str
+    value: str
+    is_bad: bool = False
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """A few facts about one thing, perhaps with a chart whose numbers are among the lines."""
+
+    title: str
+    lines: Sequence[Line] = field(default_factory=tuple)
+    chart: SafeString | None = None
+
+
+_panels: dict[str, tuple[int, Callable[[], Panel]]] = {}
+
+
+def register_panel(name: str, order: int, show: Callable[[], Panel]) -> None:
+    """Make a panel known; those of a lower order come first."""
+    _panels[name] = (order, show)
+
+
+def panels() -> list[Panel]:
+    """All of them, as they are now."""
+    return [show() for _, show in sorted(_panels.values(), key=lambda item: item[0])]
+
+
+def _health() -> Panel:
+    is_healthy = shared_store().is_healthy()
+    database = Line("Database", "answers")  # or this page would not be there
+    return Panel("Health", (database, Line("Shared store", "answers" if is_healthy else "away", is_bad=not is_healthy)))
+
+
+def register() -> None:
+    """Make the kernel's own panel known."""
+    register_panel("health", 0, _health)

@@ -1,0 +1,84 @@
+"""What each rule of the policy says of a Git command that nobody has run: for a command and for a page of the admin site."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from accounts.selectors.actors import ActorReference
+from repositories import policy
+from repositories.policy.protection import NO_PROTECTION
+from repositories.selectors.facts import ContainerReference, container_reference, gather, with_otp_session
+from repositories.selectors.protection import find_protection
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The command. `changes` is None for `_any`."""
+
+    who: ActorReference
+    what: ContainerReference
+    action: str
+    protocol: str = "ssh"
+    changes: tuple[policy.Change, ...] | None = None
+    check_ip: str | None = None
+    namespace_path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Who, in which role, where; what each rule says, in order; and the verdict."""
+
+    actor: str
+    role: str
+    project: str
+    rules: Sequence[tuple[str, str]]
+    verdict: str
+    is_allowed: bool
+
+
+def named_repository(text: str) -> ContainerReference:
+    """A path, or an id such as `project-7`."""
+    is_id = text.startswith(("project-", "wiki-", "design-")) and "/" not in text
+    return container_reference(text if is_id else None, None if is_id else text)
+
+
+def explain(asked: Asked) -> Explanation:
+    """Decide as /allowed would, recording nothing and asking Git nothing."""
+    facts = with_otp_session(gather(asked.who, asked.what))
+    has_rules = asked.changes is not None and facts.project is not None
+    question = policy.Request(
+        action=asked.action,
+        protocol=asked.protocol,
+        actor=facts.actor,
+        instance=facts.instance,
+        project=facts.project,
+        repository_type=facts.repository_type,
+        changes=asked.changes,
+        check_ip=asked.check_ip,
+        namespace_path=asked.namespace_path,
+        has_namespace=facts.has_namespace,
+        protection=find_protection(facts.actor, facts.project, asked.changes)
+        if has_rules and facts.project and asked.changes
+        else NO_PROTECTION,
+    )
+    user, verdict = facts.actor.user, policy.decide(question)
+    return Explanation(
+        actor=user.username if user else "nobody",
+        role=policy.Role(user.role).name.lower() if user else "none",
+        project=facts.project.full_path if facts.project else "not found",
+        rules=[(name, told(said)) for name, said in policy.explain(question)],
+        verdict=told(verdict),
+        is_allowed=isinstance(verdict, policy.Allowed),
+    )
+
+
+def told(verdict: policy.Verdict) -> str:
+    """A verdict in words."""
+    match verdict:
+        case policy.Denied():
+            return f"denied ({verdict.reason}): {verdict.message}"
+        case policy.NeedsGit():
+            return f"only Git knows: {', '.join(map(str, verdict.questions))}"
+        case policy.CreateProject():
+            return "the project would be created"
+        case policy.Allowed():
+            return "allowed"
