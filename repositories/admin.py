@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
@@ -27,6 +28,7 @@ from repositories.models import (
     Refusal,
     Storage,
 )
+from repositories.selectors.reach import who_reaches
 from repositories.services.certificates import apply_ssh_key_rule
 from repositories.services.projects import delete_project, set_archived
 
@@ -112,8 +114,22 @@ class ProjectAdmin(admin.ModelAdmin):
         return False
 
     def get_urls(self) -> list[URLPattern]:
-        asking = path("access/", self.admin_site.admin_view(self.access), name="repositories_project_access")
-        return [asking, *super().get_urls()]
+        site = self.admin_site
+        asking = path("access/", site.admin_view(self.access), name="repositories_project_access")
+        reaching = path("<int:project_id>/reach/", site.admin_view(self.reach), name="repositories_project_reach")
+        return [asking, reaching, *super().get_urls()]
+
+    def reach(self, request: HttpRequest, project_id: int) -> HttpResponse:
+        """Who can reach a project, and why."""
+        project = get_object_or_404(Project.objects.select_related("route", "namespace__owner"), pk=project_id)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Who can reach it",
+            "project": project,
+            "people": who_reaches(project),
+            "keys": project.deploy_key_grants.select_related("key"),
+        }
+        return TemplateResponse(request, "admin/repositories/project/reach.html", context)
 
     def access(self, request: HttpRequest) -> HttpResponse:
         """May this key push that ref? Nothing is pushed, and nothing recorded."""

@@ -201,6 +201,18 @@ def test_may_this_key_push_that_ref(administrator: Client, company: dict[Any, An
     assert Client().get(address).status_code == 302
 
 
+def test_who_can_reach_a_project(administrator: Client, company: dict[Any, Any]) -> None:
+    project = company[Project]
+    page = administrator.get(reverse("admin:repositories_project_reach", args=[project.pk])).content.decode()
+    assert "member of the project" in page
+    assert "Deploy keys" in page
+    assert (
+        reverse("admin:repositories_project_reach", args=[project.pk])
+        in administrator.get(reverse("admin:repositories_project_change", args=[project.pk])).content.decode()
+    )
+    assert administrator.get(reverse("admin:repositories_project_reach", args=[0])).status_code == 404
+
+
 def test_a_project_is_not_removed_while_gitaly_is_away(administrator: Client, company: dict[Any, Any]) -> None:
     project = company[Project]
     address = reverse("admin:repositories_project_delete", args=[project.pk])
