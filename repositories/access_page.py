@@ -22,7 +22,9 @@ class AccessForm(forms.Form):
     action = forms.ChoiceField(choices=[(action.value, action.value) for action in policy.Action], initial=policy.Action.RECEIVE_PACK.value)
     protocol = forms.ChoiceField(choices=[("ssh", "SSH"), ("http", "HTTP")])
     ref = forms.CharField(required=False, help_text="Such as refs/heads/main; without one, whether the command may begin.")
-    change = forms.ChoiceField(choices=[("update", "updates it"), ("create", "creates it"), ("delete", "deletes it")], label="The push")
+    change = forms.ChoiceField(
+        choices=[("update", "adds to it"), ("force", "overwrites it"), ("create", "creates it"), ("delete", "deletes it")], label="The push"
+    )
     check_ip = forms.CharField(required=False, label="Client's address")
 
     def clean_key(self) -> ActorReference | None:
@@ -42,12 +44,13 @@ class AccessForm(forms.Form):
         who = values["key"] or (ActorReference(ActorKind.USERNAME, username) if username else NOBODY)
         return explain(
             Asked(
-                who,
-                named_repository(values["project"].strip()),
-                values["action"],
-                values["protocol"],
-                self._changes(),
-                values["check_ip"] or None,
+                who=who,
+                what=named_repository(values["project"].strip()),
+                action=values["action"],
+                protocol=values["protocol"],
+                changes=self._changes(),
+                check_ip=values["check_ip"] or None,
+                assumed_forced=values["change"] == "force",
             )
         )
 
@@ -56,7 +59,7 @@ class AccessForm(forms.Form):
         if not ref or self.cleaned_data["action"] != policy.Action.RECEIVE_PACK:
             return None
         nothing = "0" * 40
-        old, new = {"update": (_OLD, _NEW), "create": (nothing, _NEW), "delete": (_OLD, nothing)}[kind]
+        old, new = {"update": (_OLD, _NEW), "force": (_OLD, _NEW), "create": (nothing, _NEW), "delete": (_OLD, nothing)}[kind]
         return policy.parse_changes(f"{old} {new} {ref}")
 
     def clean(self) -> dict[str, Any]:

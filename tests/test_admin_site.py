@@ -192,6 +192,9 @@ def test_may_this_key_push_that_ref(administrator: Client, company: dict[Any, An
     assert answer(key=public_keys.ED25519) == "allowed"
     assert answer(key=public_keys.ED25519, ref="refs/heads/topic") == "allowed"
     assert answer(key=f"SHA256:{company[SSHKey].fingerprint}", ref="refs/tags/v1", change="create").startswith("denied (")
+    protect_branch(company[Project], "release", {"push": [company[User]], "merge": [company[User]]})
+    assert answer(username="ann", ref="refs/heads/release") == "allowed"
+    assert answer(username="ann", ref="refs/heads/release", change="force").startswith("denied (")
     assert answer(username="nobody").startswith("denied (project_not_found)")
     assert answer(username="ann", action="git-upload-pack") == "allowed"
     assert "There is no key" in answer(key="nonsense")

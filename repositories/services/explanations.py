@@ -1,7 +1,7 @@
 """What each rule of the policy says of a Git command that nobody has run: for a command and for a page of the admin site."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from accounts.selectors.actors import ActorReference
 from repositories import policy
@@ -12,7 +12,7 @@ from repositories.selectors.protection import find_protection
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The command. `changes` is None for `_any`."""
+    """The command. `changes` is None for `_any`; `assumed_forced` answers in Git's place, None leaves open what only Git knows."""
 
     who: ActorReference
     what: ContainerReference
@@ -21,6 +21,7 @@ class Asked:
     changes: tuple[policy.Change, ...] | None = None
     check_ip: str | None = None
     namespace_path: str | None = None
+    assumed_forced: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,11 @@ def explain(asked: Asked) -> Explanation:
         if has_rules and facts.project and asked.changes
         else NO_PROTECTION,
     )
-    user, verdict = facts.actor.user, policy.decide(question)
+    verdict = policy.decide(question)
+    while isinstance(verdict, policy.NeedsGit) and asked.assumed_forced is not None:
+        question = replace(question, answers={**question.answers, **_assumed(verdict, asked.assumed_forced)})
+        verdict = policy.decide(question)
+    user = facts.actor.user
     return Explanation(
         actor=user.username if user else "nobody",
         role=policy.Role(user.role).name.lower() if user else "none",
@@ -69,6 +74,11 @@ def explain(asked: Asked) -> Explanation:
         verdict=told(verdict),
         is_allowed=isinstance(verdict, policy.Allowed),
     )
+
+
+def _assumed(verdict: policy.NeedsGit, forced: bool) -> dict[policy.Question, bool]:
+    """What Git would say of a push that brings something new, and overwrites something or not."""
+    return {question: forced if isinstance(question, policy.IsForced) else True for question in verdict.questions}
 
 
 def told(verdict: policy.Verdict) -> str:
