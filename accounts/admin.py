@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
@@ -11,6 +12,9 @@ from accounts.models import PersonalAccessToken, SSHKey, User
 from accounts.services.personal_access_tokens import revoke
 from accounts.services.users import block, unblock
 from accounts.ssh.fingerprint import fingerprint_of_search
+
+
+admin.site.unregister(Group)  # Django's own groups give nobody anything here
 
 
 def _apply(site: admin.ModelAdmin, request: HttpRequest, rows: Iterable[Any], change: Callable[[Any], bool], outcome: str) -> None:

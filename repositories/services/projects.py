@@ -62,7 +62,7 @@ def move_project(project: Project, namespace: Namespace, path: str) -> str:
     new_path = f"{namespace.route.path}/{path}"
     try:
         with transaction.atomic():
-            locked = Project.objects.select_for_update().select_related("route", "namespace").get(pk=project.pk)
+            locked = Project.objects.select_for_update().get(pk=project.pk)
             former, former_root = locked.route.path, locked.namespace.root_id
             if former == new_path:
                 raise InvalidProjectError(f"The project is at {former!r} already.")
