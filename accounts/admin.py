@@ -13,7 +13,6 @@ from accounts.services.personal_access_tokens import revoke
 from accounts.services.users import block, unblock
 from accounts.ssh.fingerprint import fingerprint_of_search
 
-
 admin.site.unregister(Group)  # Django's own groups give nobody anything here
 
 

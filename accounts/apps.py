@@ -10,6 +10,7 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         """Fill the kernel's registries."""
-        from accounts import seeds  # noqa: PLC0415  models are not loaded before this
+        from accounts import dumps, seeds  # noqa: PLC0415  models are not loaded before this
 
         seeds.register()
+        dumps.register()

@@ -50,7 +50,7 @@ def _branch_level(value: Any, path: str) -> str:
     return level
 
 
-_FIELDS: dict[str, Parser] = {
+FIELDS: dict[str, Parser] = {
     "enabled_git_access_protocol": choice(GitProtocol.values),
     "receive_max_input_size": integer,
     "gitlab_shell_operation_limit": integer,
@@ -75,7 +75,7 @@ _FIELDS: dict[str, Parser] = {
 
 def load_instance(report: Report, entry: Entry) -> InstanceSettings:
     """Set the instance's settings that the entry names."""
-    values = entry.fields(_FIELDS)
+    values = entry.fields(FIELDS)
     if "error_tracking_access_token" in entry:
         token = entry.read("error_tracking_access_token", optional(text))
         values["error_tracking_access_token_digest"] = token_digest(token) if token else ""
@@ -89,5 +89,5 @@ def load_instance(report: Report, entry: Entry) -> InstanceSettings:
 
 def register() -> None:
     """Make the section known."""
-    keys = {*_FIELDS, "error_tracking_access_token"}
+    keys = {*FIELDS, "error_tracking_access_token"}
     register_section(Section("instance", order=0, keys=keys, load=load_instance, many=False))

@@ -10,8 +10,9 @@ class RepositoriesConfig(AppConfig):
 
     def ready(self) -> None:
         """Fill the kernel's registries."""
-        from repositories import clean_up, front_page, seeds  # noqa: PLC0415  models are not loaded before this
+        from repositories import clean_up, dumps, front_page, seeds  # noqa: PLC0415  models are not loaded before this
 
         seeds.register()
         clean_up.register()
         front_page.register()
+        dumps.register()

@@ -10,7 +10,8 @@ class ScimConfig(AppConfig):
 
     def ready(self) -> None:
         """Fill the kernel's registries."""
-        from scim import front_page, seeds  # noqa: PLC0415  models are not loaded before this
+        from scim import dumps, front_page, seeds  # noqa: PLC0415  models are not loaded before this
 
         seeds.register()
         front_page.register()
+        dumps.register()

@@ -10,7 +10,8 @@ class StorageLimitsConfig(AppConfig):
 
     def ready(self) -> None:
         """Fill the kernel's registries, and listen for changes of sizes and limits."""
-        from storage_limits import front_page, seeds  # noqa: PLC0415  models are not loaded before this
+        from storage_limits import dumps, front_page, seeds  # noqa: PLC0415  models are not loaded before this
 
         seeds.register()
         front_page.register()
+        dumps.register()

@@ -1,0 +1,18 @@
+"""The `instance` section of a dumped seed file."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from internal_api.models import InstanceSettings
+from internal_api.seeding.dump import columns, register_section_dump
+from internal_api.seeds import FIELDS
+
+
+def _instance() -> Iterator[tuple[Any, dict[str, Any]]]:
+    row = InstanceSettings.current()
+    yield row, columns(row, *FIELDS)
+
+
+def register() -> None:
+    """Make the section known."""
+    register_section_dump("instance", 0, _instance, many=False)
