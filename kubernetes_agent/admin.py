@@ -7,12 +7,22 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
+from accounts.models import User
 from internal_api.admin import ReadOnlyAdmin
 from internal_api.charts import bars
 from internal_api.shared_store import SharedStoreError
-from kubernetes_agent.models import Agent, AgentAuthorization, AgentEvent, AgentToken, SecurityPolicy, UsageCounter, Vulnerability
+from kubernetes_agent.models import (
+    Agent,
+    AgentAuthorization,
+    AgentEvent,
+    AgentToken,
+    SecurityPolicy,
+    TokenStatus,
+    UsageCounter,
+    Vulnerability,
+)
 from kubernetes_agent.selectors.metrics import CounterReading, UniqueReading, counter_readings, unique_readings
-from kubernetes_agent.services.tokens import revoke_agent_token
+from kubernetes_agent.services.tokens import revoke_agent_token, rotate_agent_token
 
 
 @admin.register(Agent)
@@ -40,7 +50,7 @@ class AgentTokenAdmin(ReadOnlyAdmin):
     search_fields = ("name", "agent__name")
     list_select_related = ("agent",)
     exclude = ("token_digest",)
-    actions = ("revoke",)
+    actions = ("revoke", "rotate")
 
     @admin.action(description="Revoke the selected tokens")
     def revoke(self, request: HttpRequest, queryset: QuerySet[AgentToken]) -> None:
@@ -49,6 +59,15 @@ class AgentTokenAdmin(ReadOnlyAdmin):
         for token in revoked:
             self.log_change(request, token, "Revoked.")
         self.message_user(request, f"{len(revoked)} tokens were revoked.", messages.SUCCESS)
+
+    @admin.action(description="Rotate the selected tokens")
+    def rotate(self, request: HttpRequest, queryset: QuerySet[AgentToken]) -> None:
+        """New ones of the same names, shown this once; the former ones are worthless from now on."""
+        user = request.user if isinstance(request.user, User) else None
+        for token in queryset.filter(status=TokenStatus.ACTIVE).select_related("agent"):
+            row, clear = rotate_agent_token(token, user=user)
+            self.log_change(request, row, "Rotated.")
+            self.message_user(request, f"The new token {row.name} of {token.agent}, shown this once: {clear}", messages.WARNING)
 
 
 @admin.register(AgentEvent)

@@ -3,9 +3,10 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery, Sum
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
+from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
@@ -45,12 +46,26 @@ class StorageAdmin(admin.ModelAdmin):
 class NamespaceAdmin(admin.ModelAdmin):
     """Groups and users' own namespaces. They are made and moved by commands, which keep their routes in step."""
 
-    list_display = ("full_path", "kind", "visibility", "archived", "storage_limit", "over_storage_limit")
+    list_display = ("full_path", "kind", "visibility", "archived", "storage", "over_storage_limit")
     list_filter = ("kind", "visibility", "archived", "over_storage_limit")
     search_fields = ("route__path",)
     list_select_related = ("route",)
     readonly_fields = ("kind", "path", "owner", "parent")
     show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """With what each uses, worked out for the rows of the page alone."""
+        used = Project.objects.filter(namespace__root=OuterRef("pk")).order_by().values("namespace__root").values(used=Sum("storage_size"))
+        rows: QuerySet[Any] = super().get_queryset(request).annotate(storage_used=Subquery(used))
+        return rows
+
+    @admin.display(description="storage")
+    def storage(self, namespace: Namespace) -> str:
+        """What a top-level namespace uses of its limit."""
+        used, limit = getattr(namespace, "storage_used", None) or 0, namespace.storage_limit
+        return (
+            f"{filesizeformat(used)} of {filesizeformat(limit)}, {used * 100 // limit} %" if limit else filesizeformat(used) if used else ""
+        )
 
     @admin.display(description="path", ordering="route__path")
     def full_path(self, namespace: Namespace) -> str:

@@ -247,6 +247,22 @@ def test_exclusions_are_made_and_removed_under_the_apis_rules(administrator: Cli
     assert LogEntry.objects.filter(user=root).count() == 2
 
 
+def test_an_agents_token_is_rotated_and_shown_once(administrator: Client, company: dict[Any, Any]) -> None:
+    values = {"action": "rotate", "_selected_action": [company[AgentToken].pk]}
+    page = administrator.post(reverse("admin:kubernetes_agent_agenttoken_changelist"), values, follow=True).content.decode()
+    shown = re.search(r"glagent-[\w-]+", page)
+    assert shown is not None
+    assert AgentToken.objects.get(status="active").token_digest == token_digest(shown[0])
+    assert shown[0] not in administrator.get(reverse("admin:kubernetes_agent_agenttoken_changelist")).content.decode()
+
+
+def test_namespaces_tell_what_they_use_of_their_limit(administrator: Client, company: dict[Any, Any]) -> None:
+    Project.objects.update(storage_size=950)
+    Namespace.objects.filter(path="acme").update(storage_limit=1000)
+    page = administrator.get(reverse("admin:repositories_namespace_changelist"), {"q": "acme"}).content.decode().replace("\xa0", " ")
+    assert "950 bytes of 1000 bytes, 95 %" in page
+
+
 def test_a_change_is_in_the_history_with_who_and_when(administrator: Client, company: dict[Any, Any], root: User) -> None:
     form = administrator.get(reverse("admin:internal_api_instancesettings_change", args=[1])).context["adminform"].form
     values = {name: value for name, value in form.initial.items() if value is not None}

@@ -10,7 +10,6 @@ from typing import Any, Protocol
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import F
-from django.db.models.functions import Lower
 from django.utils import timezone
 
 from accounts.errors import InvalidAccountError
@@ -19,8 +18,7 @@ from accounts.services.users import block, create_user, unblock
 from internal_api.audit import record_event
 from internal_api.models import InstanceSettings
 from repositories.errors import LastOwnerError
-from repositories.models import Member, Namespace, Route
-from repositories.policy.repository_path import RESERVED_TOP_LEVEL_NAMES
+from repositories.models import Member, Namespace
 from repositories.services.access import leave_group, set_member
 from scim.errors import PreconditionError, ProvisioningConflictError
 from scim.models import Identity, SamlIdentity, SamlProvider, Scope
@@ -28,13 +26,12 @@ from scim.new_user import NewUser
 from scim.patch import Changes
 from scim.selectors.identities import find_identity, find_user_by_email
 from scim.selectors.scopes import OpenScope
-from scim.usernames import clean_username
+from scim.services.usernames import free_username
 
 SYSTEM = "(System)"
 NOT_ALLOWED = "The member's email address is not allowed for this group. Check with your administrator."
 LONGEST_UID = 255
 _TRIES = 4
-_SUFFIXES_AT_ONCE = 20
 
 
 class RefusedProvisioningError(Exception):
@@ -255,28 +252,6 @@ def _revive(scope: Scope, identity: Identity) -> None:
 
 def _count(scope: Scope, change: int) -> None:
     Scope.objects.filter(pk=scope.pk).update(identity_count=F("identity_count") + change)
-
-
-def free_username(wanted: str) -> str:
-    """The cleaned name, or that with the first number that makes it free; groups' paths and reserved names are not."""
-    base = clean_username(wanted)
-    start = 0
-    while True:
-        candidates = [f"{base}{number or ''}" for number in range(start, start + _SUFFIXES_AT_ONCE)]
-        lowered = [name.lower() for name in candidates]
-        taken = _taken(lowered) | RESERVED_TOP_LEVEL_NAMES
-        free = next((name for name in candidates if name.lower() not in taken), None)
-        if free is not None:
-            return free
-        start += _SUFFIXES_AT_ONCE
-
-
-def _taken(lowered: list[str]) -> set[str]:
-    routes = Route.objects.annotate(path_lower=Lower("path")).filter(path_lower__in=lowered).values_list("path_lower", flat=True)
-    users = (
-        User.objects.annotate(username_lower=Lower("username")).filter(username_lower__in=lowered).values_list("username_lower", flat=True)
-    )
-    return {*routes, *users}
 
 
 def change(scope: OpenScope, identity: Identity, changes: Changes, shown: Callable[[], str]) -> None:
