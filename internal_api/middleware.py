@@ -29,8 +29,8 @@ def _tidy_path(path: str) -> str:
     """`//api/v4/x` and `/api/v4/x/` are `/api/v4/x`: Gitaly sends the first, kas the second, and neither follows redirects."""
     if path.startswith("//"):
         path = "/" + path.lstrip("/")
-    if path.endswith("/") and path.startswith(("/api/", "/v4/")):
-        return path.rstrip("/")
+    if path.endswith("/") and not path.startswith("/admin"):
+        return path.rstrip("/") or "/"
     return path
 
 

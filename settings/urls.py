@@ -11,6 +11,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v4/", include("storage_limits.urls")),
     path("v4/", include("storage_limits.urls")),
     path("api/scim/v2/", include("scim.urls")),
+    path("", include("internal_api.health_urls")),
     path("admin/", admin.site.urls),
 ]
 
