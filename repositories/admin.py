@@ -51,6 +51,7 @@ class NamespaceAdmin(admin.ModelAdmin):
     search_fields = ("route__path",)
     list_select_related = ("route",)
     readonly_fields = ("kind", "path", "owner", "parent")
+    ordering = ("-pk",)  # pickers page through these lists
     show_full_result_count = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -116,6 +117,7 @@ class ProjectAdmin(admin.ModelAdmin):
     search_fields = ("route__path",)
     list_select_related = ("route", "storage")
     readonly_fields = ("namespace", "path", "creator", "relative_path")
+    ordering = ("-pk",)
     inlines = (MemberInline, GroupLinkInline, DeployKeyInline)
     actions = ("archive", "unarchive")
     show_full_result_count = False
