@@ -27,7 +27,8 @@ run: venv  ## migrate, load the demo and serve on http://localhost:3001
 	@echo '       --data "key_id=11&project=gnuwget/wget2&action=git-upload-pack&protocol=ssh" \'
 	@echo '       http://localhost:3001/api/v4/internal/allowed'
 	@echo
-	LOG_FORMAT=$${LOG_FORMAT:-text} $(BIN)/gunicorn -c settings/gunicorn.py settings.wsgi
+	export LOG_FORMAT=$${LOG_FORMAT:-text}; trap 'kill $$worker 2>/dev/null' EXIT; \
+	$(BIN)/python manage.py db_worker & worker=$$!; $(BIN)/gunicorn -c settings/gunicorn.py settings.wsgi
 
 test: test-sqlite test-postgresql  ## everything, on SQLite and, where its programs are found, on PostgreSQL with Redis
 

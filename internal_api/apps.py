@@ -10,9 +10,10 @@ class InternalApiConfig(AppConfig):
 
     def ready(self) -> None:
         """Fill the kernel's registries."""
-        from internal_api import clean_up, dumps, front_page, seeds  # noqa: PLC0415  models are not loaded before this
+        from internal_api import clean_up, dumps, front_page, seeds, workers  # noqa: PLC0415  models are not loaded before this
 
         seeds.register()
         clean_up.register()
         front_page.register()
         dumps.register()
+        workers.register()

@@ -12,6 +12,7 @@ from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
 
 from internal_api.models import AuditEvent, SharedValue
 
@@ -70,8 +71,14 @@ def _old_audit_events(now: datetime) -> int:
     return older_than(AuditEvent.objects.all(), now, settings.AUDIT_EVENT_RETENTION_DAYS)
 
 
+def _old_task_results(now: datetime) -> int:
+    days = settings.TASK_RESULT_RETENTION_DAYS
+    return delete_in_batches(DBTaskResult.objects.filter(finished_at__lte=now - timedelta(days=days))) if days else 0
+
+
 def register() -> None:
     """Make the kernel's own jobs known."""
     register_clean_up("shared values", _expired_values)
     register_clean_up("sessions", _expired_sessions)
     register_clean_up("audit events", _old_audit_events)
+    register_clean_up("task results", _old_task_results)

@@ -3,9 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from internal_api.shared_store import shared_store
+from internal_api.workers import queue_state
+
+LONG_WAIT = 300
+"""Seconds after which a waiting task needs somebody to look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,19 @@ def _health() -> Panel:
     return Panel("Health", (database, Line("Shared store", "answers" if is_healthy else "away", is_bad=not is_healthy)))
 
 
+def _background_work() -> Panel:
+    state = queue_state()
+    tasks = reverse("admin:django_tasks_database_dbtaskresult_changelist")
+    lines = [
+        Line("Workers", str(state.workers), is_bad=not state.workers),
+        Line("Tasks waiting", str(state.ready), address=f"{tasks}?status__exact=READY"),
+        Line("The oldest waits", f"{state.oldest_seconds:.0f} s", is_bad=state.oldest_seconds > LONG_WAIT),
+        Line("Failed for good", str(state.failed), is_bad=bool(state.failed), address=f"{tasks}?status__exact=FAILED"),
+    ]
+    return Panel("Background work", lines)
+
+
 def register() -> None:
-    """Make the kernel's own panel known."""
+    """Make the kernel's own panels known."""
     register_panel("health", 0, _health)
+    register_panel("background work", 5, _background_work)

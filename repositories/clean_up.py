@@ -1,11 +1,11 @@
-"""What clean-up removes of the apps' own: old push events and refusals, of which only the latest are kept."""
+"""What clean-up removes of the apps' own: old push events and webhook deliveries, and refusals but for the latest."""
 
 from datetime import datetime
 
 from django.conf import settings
 
 from internal_api.clean_up import delete_in_batches, older_than, register_clean_up
-from repositories.models import PushEvent, Refusal
+from repositories.models import PushEvent, Refusal, WebhookDelivery
 
 
 def _old_push_events(now: datetime) -> int:
@@ -20,7 +20,12 @@ def _surplus_refusals(now: datetime) -> int:
     return 0 if least is None else delete_in_batches(Refusal.objects.filter(pk__lt=least))
 
 
+def _old_deliveries(now: datetime) -> int:
+    return older_than(WebhookDelivery.objects.all(), now, settings.WEBHOOK_DELIVERY_RETENTION_DAYS)
+
+
 def register() -> None:
     """Make the jobs known."""
     register_clean_up("push events", _old_push_events)
+    register_clean_up("webhook deliveries", _old_deliveries)
     register_clean_up("refusals", _surplus_refusals)

@@ -4,8 +4,20 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from accounts.models import User
+from internal_api.models import InstanceSettings
 from internal_api.seeding.dump import columns, register_key_dump, register_section_dump
-from repositories.models import AccessLevel, EnterpriseUser, Namespace, NamespaceKind, Project, ProtectedBranch, ProtectedRefGrant, Storage
+from repositories.models import (
+    WEBHOOK_EVENTS,
+    AccessLevel,
+    EnterpriseUser,
+    Namespace,
+    NamespaceKind,
+    Project,
+    ProtectedBranch,
+    ProtectedRefGrant,
+    Storage,
+    Webhook,
+)
 from repositories.services.protected_refs import LEVELS
 
 _ROLES = {level.value: level.name.lower() for level in AccessLevel}
@@ -113,6 +125,15 @@ def _enterprise_group(user: User) -> str | None:
     return row.group.route.path if row else None
 
 
+def _webhooks(place: Namespace | Project | InstanceSettings) -> list[dict[str, Any]]:
+    """Without their tokens, which are secrets."""
+    rows = Webhook.objects.filter(namespace=None, project=None) if isinstance(place, InstanceSettings) else place.webhooks.all()
+    return [
+        {**columns(row, "url", "active"), "events": [name for name, column in WEBHOOK_EVENTS.items() if getattr(row, column)]}
+        for row in rows.order_by("pk")
+    ]
+
+
 def register() -> None:
     """Make the sections and the keys known."""
     register_section_dump("storages", 10, _storages)
@@ -122,6 +143,8 @@ def register() -> None:
         register_key_dump(section, "members", _members)
         register_key_dump(section, "shared_with", _shares)
         register_key_dump(section, "protected_branches", _branches)
+    for section in ("instance", "groups", "projects"):
+        register_key_dump(section, "webhooks", _webhooks)
     register_key_dump("groups", "ssh_certificates", _certificates)
     register_key_dump("users", "enterprise_group", _enterprise_group)
     register_key_dump("projects", "redirects_from", lambda project: sorted(project.redirect_routes.values_list("path", flat=True)))

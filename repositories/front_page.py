@@ -1,4 +1,4 @@
-"""What the front page tells of repositories: Gitaly, numbers, pushes and refusals."""
+"""What the front page tells of repositories: Gitaly, numbers, pushes, refusals and webhooks."""
 
 from collections import Counter
 from datetime import timedelta
@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.models import PersonalAccessToken, SSHKey, User, UserState
 from internal_api.charts import bars
 from internal_api.front_page import Line, Panel, register_panel
-from repositories.models import Namespace, NamespaceKind, Project, PushEvent, Refusal, Storage
+from repositories.models import DeliveryState, Namespace, NamespaceKind, Project, PushEvent, Refusal, Storage, Webhook, WebhookDelivery
 
 DAYS, MOST_STORAGES, SECONDS = 28, 10, 1.0
 
@@ -75,9 +75,25 @@ def _refusals() -> Panel:
     return Panel("Refused in seven days", lines or [Line("Nothing", "")])
 
 
+def _webhooks() -> Panel:
+    hooks, deliveries = reverse("admin:repositories_webhook_changelist"), reverse("admin:repositories_webhookdelivery_changelist")
+    switched_off = Webhook.objects.filter(active=False).exclude(switched_off_reason="").count()
+    waiting = WebhookDelivery.objects.filter(state=DeliveryState.WAITING).count()
+    day = WebhookDelivery.objects.filter(created_at__gte=timezone.now() - timedelta(days=1))
+    given_up = day.filter(state=DeliveryState.FAILED).count()
+    lines = [
+        Line("Switched off after failures", str(switched_off), is_bad=bool(switched_off), address=f"{hooks}?active__exact=0"),
+        Line("Deliveries waiting", str(waiting), address=f"{deliveries}?state__exact=waiting"),
+        Line("Delivered in a day", str(day.filter(state=DeliveryState.DELIVERED).count()), address=deliveries),
+        Line("Given up in a day", str(given_up), is_bad=bool(given_up), address=f"{deliveries}?state__exact=failed"),
+    ]
+    return Panel("Webhooks", lines)
+
+
 def register() -> None:
     """Make the panels known."""
     register_panel("gitaly", 10, _gitaly)
     register_panel("numbers", 20, _numbers)
     register_panel("pushes", 30, _pushes)
     register_panel("refusals", 40, _refusals)
+    register_panel("webhooks", 50, _webhooks)

@@ -48,7 +48,9 @@ INSTALLED_APPS = [
     "repositories",
     "accounts",
     "internal_api",
+    "django_tasks_db",  # after internal_api, whose db_worker is the one that is meant
 ]
+TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
 ROOT_URLCONF = "settings.urls"
 WSGI_APPLICATION = "settings.wsgi.application"
 AUTH_USER_MODEL = "accounts.User"
@@ -163,6 +165,13 @@ SCIM_TOKEN_GRACE = env.number("SCIM_TOKEN_GRACE")
 AUDIT_EVENT_RETENTION_DAYS = env.number("AUDIT_EVENT_RETENTION_DAYS")
 PUSH_EVENT_RETENTION_DAYS = env.number("PUSH_EVENT_RETENTION_DAYS")
 REFUSALS_KEPT = env.number("REFUSALS_KEPT")
+WORKER_DEAD_AFTER = env.number("WORKER_DEAD_AFTER")
+TASK_RESULT_RETENTION_DAYS = env.number("TASK_RESULT_RETENTION_DAYS")
+WEBHOOK_DELIVERIES_PER_PUSH = env.number("WEBHOOK_DELIVERIES_PER_PUSH")
+WEBHOOK_TIMEOUT = env.number("WEBHOOK_TIMEOUT")
+WEBHOOK_FAILURES = env.number("WEBHOOK_FAILURES")
+WEBHOOK_ALLOWED_TARGETS = env.items("WEBHOOK_ALLOWED_TARGETS")
+WEBHOOK_DELIVERY_RETENTION_DAYS = env.number("WEBHOOK_DELIVERY_RETENTION_DAYS")
 TRUSTED_ADDRESSES = env.items("TRUSTED_ADDRESSES")
 MONITORING_ALLOWLIST = env.items("MONITORING_ALLOWLIST")
 

@@ -18,7 +18,17 @@ from internal_api.models import AuditEvent, InstanceSettings
 from kubernetes_agent.models import AgentAuthorization, AgentToken, Scanner, SecurityPolicy, Vulnerability
 from kubernetes_agent.services.metrics import increase_counters
 from kubernetes_agent.services.tokens import create_agent_token
-from repositories.models import ErrorTrackingKey, Namespace, Project, PushEvent, Refusal, Storage
+from repositories.models import (
+    DeliveryLane,
+    ErrorTrackingKey,
+    Namespace,
+    Project,
+    PushEvent,
+    Refusal,
+    Storage,
+    Webhook,
+    WebhookDelivery,
+)
 from repositories.services.access import grant_deploy_key, set_member
 from repositories.services.certificates import add_certificate_authority, set_enterprise_group
 from repositories.services.protected_refs import protect_branch, protect_tag
@@ -48,6 +58,15 @@ def administrator(root: User) -> Client:
     return client
 
 
+def _pushed(project: Project, user: User) -> None:
+    """A push, with a delivery that waits for a webhook that was switched off."""
+    event = PushEvent.objects.create(project=project, gl_repository="project-1", changes=[["0", "1", "refs/heads/x"]], user=user)
+    url, token = "https://ci.example.com/hook", "the webhook token"
+    hook = Webhook.objects.create(project=project, url=url, token=token, switched_off_reason="x", active=False)
+    lane = DeliveryLane.objects.create(webhook=hook, project=project)
+    WebhookDelivery.objects.create(lane=lane, push_event=event, position=0, event="push", payload={"ref": "refs/heads/x"})
+
+
 @pytest.fixture
 def company(rockets: Project, ann: User, root: User) -> dict[Any, Any]:
     """One row of everything there is."""
@@ -59,7 +78,7 @@ def company(rockets: Project, ann: User, root: User) -> dict[Any, Any]:
     Storage.objects.update(gitaly_token="the gitaly token")
     create_token(user=ann, name="ci", scopes=["api"], expires_at=None)
     User.objects.filter(pk=ann.pk).update(otp_secret="the otp secret")
-    PushEvent.objects.create(project=rockets, gl_repository="project-1", changes=[["0", "1", "refs/heads/x"]], user=ann)
+    _pushed(rockets, ann)
     Refusal.objects.create(username="ann", action="git-upload-pack", reason="blocked")
     AuditEvent.objects.create(action="sign_in")
     add_certificate_authority(rockets.namespace, key=public_keys.RSA_2048)
@@ -73,8 +92,8 @@ def company(rockets: Project, ann: User, root: User) -> dict[Any, Any]:
     scanner = Scanner.objects.create(project=rockets, external_id="x", name="x")
     Vulnerability.objects.create(uuid="1", project=rockets, agent=agent, scanner=scanner, name="CVE-1", title="CVE-1", severity=6)
     increase_counters({"k8s_api_proxy_request": 3})
-    rotate_token(rockets.namespace, token="the scim token")
-    rotate_token(rockets.namespace, token="the later scim token")
+    for token in ("the scim token", "the later scim token"):
+        rotate_token(rockets.namespace, token=token)
     Identity.objects.create(scope=scope_of(rockets.namespace), user=ann, extern_uid="x")
     SamlProvider.objects.create(group=rockets.namespace)
     SamlGroupLink.objects.create(group=rockets.namespace, name="Engineers", access_level=30)
@@ -100,6 +119,7 @@ def test_every_list_and_form_opens_in_few_statements_and_shows_no_secret(
             "the agent token",
             token_digest("the agent token"),
             "the otp secret",
+            "the webhook token",
             "glpat-",
             "pbkdf2",
             "md5$",
@@ -171,10 +191,11 @@ def test_the_front_page_tells_how_the_service_is_doing(administrator: Client, co
     wanted = {
         "Database": "answers", "Shared store": "answers", "default": "away", "Users": "2", "of whom not active": "0", "Projects": "1", "Today": "1",
         "blocked": "1", "Identities": "0", "Agents": "1", "connected": "0", "Open vulnerabilities": "1", "Namespaces over their limit": "1", "Excluded": "1",
+        "Workers": "0", "Tasks waiting": "0", "Switched off after failures": "1", "Deliveries waiting": "1",
     }  # fmt: skip
     assert {name: told.get(name) for name in wanted} == wanted
     assert 'aria-label="1 pushes in 28 days"' in page
-    assert page.count('class="bad"') == 2
+    assert page.count('class="bad"') == 4
 
 
 def test_may_this_key_push_that_ref(administrator: Client, company: dict[Any, Any]) -> None:
@@ -290,3 +311,56 @@ def test_a_forged_form_is_refused(root: User) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(root)
     assert client.post("/admin/logout/").status_code == 403
+
+
+def test_a_webhooks_token_is_set_kept_and_removed_and_never_shown(administrator: Client, rockets: Project) -> None:
+    values = {"project": rockets.pk, "namespace": "", "url": "https://ci.example.com/hook", "push_events": "on", "active": "on"}
+    add = reverse("admin:repositories_webhook_add")
+    assert administrator.post(add, {**values, "token": "the webhook token"}).status_code == 302
+    hook = Webhook.objects.get()
+    change = reverse("admin:repositories_webhook_change", args=[hook.pk])
+    assert "the webhook token" not in administrator.get(change).content.decode()
+    for token, remove, kept in (("", "", "the webhook token"), ("another", "", "another"), ("", "on", None)):
+        form = {**values, "token": token, **({"remove_token": "on"} if remove else {})}
+        assert administrator.post(change, form).status_code == 302
+        hook.refresh_from_db()
+        assert hook.token == kept
+    for wrong in ({"url": "ftp://x/"}, {"url": "http://ann:secret@x/"}, {"token": "new\nline"}, {"token": "schlüssel"}):
+        assert administrator.post(change, {**values, **wrong}).status_code == 200
+    assert administrator.post(add, values).status_code == 200, "an address is told once"
+
+
+def test_a_delivery_is_shown_whole_and_made_again_by_a_button(administrator: Client, company: dict[Any, Any], root: User) -> None:
+    delivery = company[WebhookDelivery]
+    WebhookDelivery.objects.update(
+        state="failed", attempts=12, response_status=500, response_body="<b>oops</b>", response_headers={"Server": "x"}, duration_ms=17
+    )
+    change = reverse("admin:repositories_webhookdelivery_change", args=[delivery.pk])
+    page = administrator.get(change).content.decode()
+    for part in (
+        "X-Gitlab-Event: Push Hook",
+        "&quot;ref&quot;: &quot;refs/heads/x&quot;",
+        "Server: x",
+        "&lt;b&gt;oops&lt;/b&gt;",
+        "500",
+        "17",
+    ):
+        assert part in page, part
+    again = reverse("admin:repositories_webhookdelivery_again", args=[delivery.pk])
+    assert again in page
+    assert administrator.get(again).status_code == 302
+    delivery.refresh_from_db()
+    assert delivery.state == "failed", "a link does nothing"
+    assert administrator.post(again).status_code == 302
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.attempts) == ("waiting", 0)
+    assert delivery.lane.wake_at is not None
+    assert LogEntry.objects.filter(user=root, object_id=str(delivery.pk)).count() == 1
+
+
+def test_a_webhook_is_switched_on_again(administrator: Client, company: dict[Any, Any]) -> None:
+    hook = company[Webhook]
+    values = {"action": "switch_on", "_selected_action": [hook.pk]}
+    assert administrator.post(reverse("admin:repositories_webhook_changelist"), values).status_code == 302
+    hook.refresh_from_db()
+    assert (hook.active, hook.failures, hook.switched_off_reason) == (True, 0, "")

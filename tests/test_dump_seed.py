@@ -30,6 +30,7 @@ RULES = {
         {
             "path": "zoo/cages/lions",
             "storage_size": 11,
+            "webhooks": [{"url": "https://ci.example.com/lions", "events": ["tag_push"], "active": False}],
             "error_tracking_keys": [{"public_key": "glet_1"}],
             "protected_branches": [
                 {

@@ -9,9 +9,13 @@ from repositories.models.protected_refs import GrantKind, ProtectedBranch, Prote
 from repositories.models.push import PushEvent, Refusal
 from repositories.models.route import RedirectRoute, Route
 from repositories.models.storage import Storage
+from repositories.models.webhook import WEBHOOK_EVENTS, DeliveryLane, DeliveryState, Webhook, WebhookDelivery
 
 __all__ = [
+    "WEBHOOK_EVENTS",
     "AccessLevel",
+    "DeliveryLane",
+    "DeliveryState",
     "DeployKeyGrant",
     "EnterpriseUser",
     "ErrorTrackingKey",
@@ -36,4 +40,6 @@ __all__ = [
     "Route",
     "Storage",
     "Visibility",
+    "Webhook",
+    "WebhookDelivery",
 ]

@@ -24,9 +24,13 @@ class PushEvent(models.Model):
     dedup_key = models.CharField(max_length=64, null=True, unique=True)  # noqa: DJ001  null means that every call is a new push
     response = models.JSONField(default=dict)
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
+    followed_at = models.DateTimeField(null=True, help_text="When what follows a push was done.")
 
     class Meta:
-        indexes: ClassVar = [models.Index(fields=["project", "-id"])]
+        indexes: ClassVar = [
+            models.Index(fields=["project", "-id"]),
+            models.Index(fields=["project", "id"], condition=models.Q(followed_at__isnull=True), name="push_event_not_followed"),
+        ]
 
     def __str__(self) -> str:
         return f"push to {self.gl_repository}"

@@ -1,6 +1,6 @@
 """What a seed file may say about storages, groups and projects."""
 
-from repositories.seeds import certificates, error_tracking, places, protection
+from repositories.seeds import certificates, error_tracking, places, protection, webhooks
 
 
 def register() -> None:
@@ -9,3 +9,4 @@ def register() -> None:
     protection.register()
     certificates.register()
     error_tracking.register()
+    webhooks.register()

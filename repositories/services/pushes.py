@@ -16,6 +16,7 @@ from repositories.models import Namespace, Project, PushEvent
 from repositories.policy import Change, RepositoryType
 from repositories.policy.repository_path import gl_repository
 from repositories.selectors.facts import Facts
+from repositories.services.after_push import follow_push
 from repositories.services.protected_refs import LEVELS, protect_branch
 
 logger = logging.getLogger(__name__)
@@ -101,6 +102,8 @@ def record(push: Push, respond: Callable[[], dict[str, Any]]) -> dict[str, Any]:
                 _update_project(push)
             event.response = respond()
             event.save(update_fields=["response"])
+            if push.facts.project is not None:
+                follow_push.enqueue(event.pk, correlation_id.get())
     except IntegrityError:
         event = PushEvent.objects.get(dedup_key=push.dedup_key)
     answer: dict[str, Any] = event.response

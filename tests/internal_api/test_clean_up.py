@@ -9,10 +9,12 @@ import pytest
 from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
 
 from internal_api.clean_up import delete_in_batches
 from internal_api.models import AuditEvent, SharedValue
-from repositories.models import PushEvent, Refusal
+from repositories.models import DeliveryLane, Project, PushEvent, Refusal, Webhook, WebhookDelivery
+from repositories.services.after_push import follow_push
 
 
 def cleaned() -> Any:
@@ -62,3 +64,19 @@ def test_it_is_told_in_lines(db: None) -> None:
     out = StringIO()
     call_command("clean_up", stdout=out)
     assert "shared values: 0\n" in out.getvalue() + "\n"
+
+
+def test_old_deliveries_and_task_results_go(db: None, rockets: Project) -> None:
+    now = timezone.now()
+    lane = DeliveryLane.objects.create(webhook=Webhook.objects.create(url="https://x/"), project=rockets)
+    event = PushEvent.objects.create(project=rockets, gl_repository="project-1")
+    for position, days in enumerate((29, 31)):
+        created = now - timedelta(days=days)
+        WebhookDelivery.objects.create(lane=lane, push_event=event, position=position, event="push", payload={}, created_at=created)
+    for days in (6, 8):
+        result = follow_push.enqueue(event.pk, "")
+        DBTaskResult.objects.filter(pk=result.id).update(status="SUCCESSFUL", finished_at=now - timedelta(days=days))
+    follow_push.enqueue(event.pk, "")
+    removed = cleaned()
+    assert (removed["webhook deliveries"], removed["task results"]) == (1, 1)
+    assert (WebhookDelivery.objects.count(), DBTaskResult.objects.count()) == (1, 2)

@@ -9,7 +9,7 @@ import yaml
 from django.core.management import CommandError, call_command
 
 from accounts.models import User
-from repositories.models import EnterpriseUser, ErrorTrackingKey, GroupSSHCertificate
+from repositories.models import EnterpriseUser, ErrorTrackingKey, GroupSSHCertificate, Webhook
 from tests import public_keys
 
 COMPANY: dict[str, Any] = {
@@ -99,3 +99,41 @@ def test_a_mistake_is_told_by_its_place(tmp_path: Path, db: None, document: Any,
     with pytest.raises(CommandError) as caught:
         seed(tmp_path, document)
     assert error in str(caught.value)
+
+
+HOOKS: dict[str, Any] = {
+    "instance": {"webhooks": [{"url": "https://ci.example.com/all", "token": "the webhook token", "events": ["push", "tag_push"]}]},
+    "groups": [{"path": "acme", "webhooks": [{"url": "https://ci.example.com/acme", "events": ["tag_push"]}]}],
+    "projects": [{"path": "acme/rockets", "webhooks": [{"url": "https://ci.example.com/rockets"}]}],
+}
+
+
+def test_webhooks_of_the_instance_groups_and_projects(tmp_path: Path, db: None) -> None:
+    for _ in range(2):
+        seed(tmp_path, {"storages": [{"name": "default"}], **HOOKS})
+        rows = Webhook.objects.order_by("url").values_list(
+            "url", "token", "namespace__path", "project__path", "push_events", "tag_push_events", "active"
+        )
+        assert list(rows) == [
+            ("https://ci.example.com/acme", None, "acme", None, False, True, True),
+            ("https://ci.example.com/all", "the webhook token", None, None, True, True, True),
+            ("https://ci.example.com/rockets", None, None, "rockets", True, True, True),
+        ]
+    seed(tmp_path, {"instance": {"webhooks": [{"url": "https://ci.example.com/all", "absent": True}]}})
+    assert Webhook.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("hook", "line"),
+    [
+        ({"url": "ftp://x/"}, r"instance.webhooks\[0\].url: The address must start"),
+        ({"url": "https://x/", "token": "two\nlines"}, r"instance.webhooks\[0\].token: must be made of plain"),
+        ({"url": "https://x/", "events": ["merge"]}, r"instance.webhooks\[0\].events\[0\]: is not one of: push, tag_push"),
+        ({"url": "https://x/", "secret": "x"}, "secret"),
+        ({"token": "x"}, "url"),
+    ],
+)
+def test_webhooks_that_are_not_accepted(tmp_path: Path, db: None, hook: dict[str, Any], line: str) -> None:
+    with pytest.raises(CommandError, match=line):
+        seed(tmp_path, {"instance": {"webhooks": [hook]}})
+    assert not Webhook.objects.exists()

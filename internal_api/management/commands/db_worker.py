@@ -1,0 +1,40 @@
+"""The worker: `manage.py db_worker`, as many side by side as one likes."""
+
+import logging
+import time
+from argparse import ArgumentParser
+from typing import Any
+
+from django.db import InterfaceError, OperationalError, connection
+from django.utils.crypto import get_random_string
+from django_tasks_db.management.commands import db_worker
+
+from internal_api.workers import heartbeat
+
+logger = logging.getLogger(__name__)
+PAUSE = 1.0
+
+
+class Command(db_worker.Command):
+    """`django-tasks-db`'s worker that is known to be alive, sweeps after its dead colleagues, and outlives a restart of the database."""
+
+    help = "Do what follows after pushes: activity, webhooks. Several may run side by side."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
+        parser.set_defaults(queue_name="*", worker_id=None)
+
+    def handle(self, *, worker_id: str | None, batch: bool, **options: Any) -> None:
+        while True:
+            # Each life has a name of its own: a task that a lost connection left RUNNING belongs to no living worker then.
+            name = worker_id or get_random_string(32)
+            try:
+                with heartbeat(name):
+                    super().handle(worker_id=name, batch=batch, **options)
+                return
+            except (OperationalError, InterfaceError) as error:
+                if batch:
+                    raise
+                logger.warning("The database is away; trying again: %s", error)
+                connection.close()
+                time.sleep(PAUSE)

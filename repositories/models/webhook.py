@@ -1,0 +1,128 @@
+"""Whom to tell of pushes, and what became of each telling."""
+
+import uuid
+from typing import ClassVar
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.utils import timezone
+
+from internal_api.encryption import EncryptedTextField
+from internal_api.outgoing import LONGEST_URL, OutgoingError, parse_target
+from repositories.models.namespace import Namespace
+from repositories.models.project import Project
+from repositories.models.push import PushEvent
+
+WEBHOOK_EVENTS = {"push": "push_events", "tag_push": "tag_push_events"}
+"""What a webhook may ask for, and the column that says so."""
+
+
+def validate_target(url: str) -> None:
+    """What an administrator may enter as an address. Raises ValidationError."""
+    try:
+        parse_target(url)
+    except OutgoingError as error:
+        raise ValidationError(str(error)) from error
+
+
+class Webhook(models.Model):
+    """An address that is told of pushes: of one project, of all in a group and below, or, without either, of all there are.
+
+    `failures` counts those in a row. After a few of them deliveries pause until `paused_until`; after many the webhook is
+    switched off, and `switched_off_reason` says why.
+    """
+
+    namespace = models.ForeignKey(Namespace, on_delete=models.CASCADE, null=True, blank=True, related_name="webhooks")
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, null=True, blank=True, related_name="webhooks")
+    url = models.CharField(max_length=LONGEST_URL, validators=[validate_target])
+    token = EncryptedTextField(null=True, blank=True)
+    push_events = models.BooleanField(default=True, help_text="Branches.")
+    tag_push_events = models.BooleanField(default=True, help_text="Tags.")
+    active = models.BooleanField(default=True)
+    failures = models.PositiveIntegerField(default=0, editable=False)
+    paused_until = models.DateTimeField(null=True, blank=True, editable=False)
+    switched_off_reason = models.CharField(max_length=255, default="", blank=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(namespace__isnull=True) | models.Q(project__isnull=True), name="webhook_of_one_place_at_most"
+            ),
+            models.UniqueConstraint(
+                fields=["namespace", "url"], condition=models.Q(namespace__isnull=False), name="webhook_unique_in_group"
+            ),
+            models.UniqueConstraint(fields=["project", "url"], condition=models.Q(project__isnull=False), name="webhook_unique_in_project"),
+            models.UniqueConstraint(
+                fields=["url"], condition=models.Q(namespace__isnull=True, project__isnull=True), name="webhook_unique_in_instance"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.url
+
+    @property
+    def is_of_instance(self) -> bool:
+        return self.namespace_id is None and self.project_id is None
+
+
+class DeliveryLane(models.Model):
+    """The deliveries of one project to one webhook: one worker at a time delivers them, oldest first.
+
+    `leased_until` is the end of its turn. `wake_at` is when the lane should be looked at again, whatever happens until then.
+    """
+
+    webhook = models.ForeignKey(Webhook, on_delete=models.CASCADE, related_name="lanes")
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="delivery_lanes")
+    lease = models.UUIDField(null=True)
+    leased_until = models.DateTimeField(null=True)
+    wake_at = models.DateTimeField(null=True, db_index=True)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["webhook", "project"], name="delivery_lane_unique")]
+
+    def __str__(self) -> str:
+        return f"project {self.project_id} to webhook {self.webhook_id}"
+
+
+class DeliveryState(models.TextChoices):
+    """What became of a delivery."""
+
+    WAITING = "waiting", "Waiting"
+    DELIVERED = "delivered", "Delivered"
+    FAILED = "failed", "Given up"
+
+
+class WebhookDelivery(models.Model):
+    """One event for one webhook, and the last attempt at it. `position` is its place among those of the same push."""
+
+    lane = models.ForeignKey(DeliveryLane, on_delete=models.CASCADE, related_name="deliveries")
+    push_event = models.ForeignKey(PushEvent, on_delete=models.CASCADE, related_name="deliveries")
+    position = models.PositiveIntegerField()
+    event = models.CharField(max_length=32)
+    ref = models.CharField(max_length=1024, default="")
+    payload = models.JSONField()
+    idempotency_key = models.UUIDField(default=uuid.uuid4, unique=True)
+    state = models.CharField(max_length=16, choices=DeliveryState, default=DeliveryState.WAITING)
+    attempts = models.PositiveIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(default=timezone.now)
+    attempted_at = models.DateTimeField(null=True)
+    duration_ms = models.PositiveIntegerField(null=True)
+    response_status = models.PositiveIntegerField(null=True)
+    response_headers = models.JSONField(default=dict)
+    response_body = models.TextField(default="")
+    error = models.CharField(max_length=512, default="")
+    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        verbose_name_plural = "webhook deliveries"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["lane", "push_event", "position"], name="webhook_delivery_once"),
+            models.CheckConstraint(condition=models.Q(state__in=DeliveryState.values), name="webhook_delivery_state_known"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["lane", "id"], condition=models.Q(state=DeliveryState.WAITING), name="webhook_delivery_waiting")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event} {self.ref}".strip()

@@ -1,0 +1,223 @@
+"""Delivering to webhooks: at least once, in order per project and webhook while deliveries succeed, one worker a lane at a time.
+
+A lane is taken for a while (its lease), so that two workers never deliver the same lane at once. A worker that dies leaves
+its lease to run out; `wake_lanes`, which every worker calls now and then, sets such lanes going again, and those whose next
+attempt has come.
+"""
+
+import hashlib
+import hmac
+import json
+import logging
+import time
+import uuid
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Min, Q, QuerySet
+from django.utils import timezone
+from django_tasks import task
+
+from internal_api import outgoing
+from internal_api.audit import record_event
+from internal_api.backoff import backoff
+from repositories.models import DeliveryLane, DeliveryState, Webhook, WebhookDelivery
+from repositories.webhook_payloads import Message
+
+logger = logging.getLogger(__name__)
+TRIES = 12
+"""Attempts at one delivery, over some hours."""
+PAUSE_AFTER = 4
+"""Failures in a row after which a webhook is given a rest."""
+TURN = 20.0
+"""Seconds after which a lane lets others go first."""
+PATIENCE = timedelta(minutes=10)
+"""How long a lane that was woken waits for its task before it is woken again."""
+_HOOKS = {"push": "Push Hook", "tag_push": "Tag Push Hook", "repository_update": "Repository Update Hook"}
+_NOT_KEPT = frozenset({"set-cookie", "set-cookie2"})
+
+
+@task()
+def deliver(lane_id: int) -> None:
+    """Deliver what is due in a lane, oldest first. Nothing happens where another worker is at it, which looks again when it is done."""
+    while (lease := _take(lane_id)) is not None:
+        is_finished = _drain(lane_id, lease)
+        with transaction.atomic():
+            _release(lane_id, lease)
+            if not is_finished:
+                deliver.enqueue(lane_id)
+        if not is_finished or not _due(lane_id).exists():
+            return
+
+
+def wake_lanes(now: datetime) -> int:
+    """Let lanes be delivered whose time has come, or whose worker has died."""
+    lanes = DeliveryLane.objects.filter(wake_at__lte=now).values_list("pk", "wake_at")[:1000]
+    return sum(_wake(lane_id, wake_at, now) for lane_id, wake_at in lanes)
+
+
+@transaction.atomic
+def _wake(lane_id: int, wake_at: datetime | None, now: datetime) -> int:
+    woken = DeliveryLane.objects.filter(pk=lane_id, wake_at=wake_at).update(wake_at=now + PATIENCE)
+    if woken:
+        deliver.enqueue(lane_id)
+    return woken
+
+
+def retry(deliveries: Iterable[WebhookDelivery]) -> int:
+    """Deliver again, once more from the first attempt; how many."""
+    now, number = timezone.now(), 0
+    for delivery in deliveries:
+        with transaction.atomic():
+            WebhookDelivery.objects.filter(pk=delivery.pk).update(state=DeliveryState.WAITING, attempts=0, next_attempt_at=now)
+            DeliveryLane.objects.filter(pk=delivery.lane_id).update(wake_at=now)
+        number += 1
+    return number
+
+
+def switch_on(webhook: Webhook) -> None:
+    """Forget the failures, and deliver what has waited."""
+    Webhook.objects.filter(pk=webhook.pk).update(active=True, failures=0, paused_until=None, switched_off_reason="")
+    DeliveryLane.objects.filter(webhook=webhook).update(wake_at=timezone.now())
+
+
+def _lease_end() -> datetime:
+    """Later than the attempt under way can last, and than the worker's death would be noticed."""
+    return timezone.now() + timedelta(seconds=settings.WORKER_DEAD_AFTER + settings.WEBHOOK_TIMEOUT)
+
+
+def _take(lane_id: int) -> uuid.UUID | None:
+    lease, end = uuid.uuid4(), _lease_end()
+    is_free = Q(leased_until__isnull=True) | Q(leased_until__lte=timezone.now())
+    taken = DeliveryLane.objects.filter(is_free, pk=lane_id).update(lease=lease, leased_until=end, wake_at=end)
+    return lease if taken else None
+
+
+def _keep(lane_id: int, lease: uuid.UUID) -> bool:
+    """Renew the lease; false when it ran out and somebody else has the lane."""
+    end = _lease_end()
+    return bool(DeliveryLane.objects.filter(pk=lane_id, lease=lease).update(leased_until=end, wake_at=end))
+
+
+def _release(lane_id: int, lease: uuid.UUID) -> None:
+    waiting = WebhookDelivery.objects.filter(lane_id=lane_id, state=DeliveryState.WAITING, lane__webhook__active=True)
+    times = waiting.aggregate(next=Min("next_attempt_at"), pause=Min("lane__webhook__paused_until"))
+    wake_at = max((moment for moment in times.values() if moment is not None), default=None) if times["next"] else None
+    DeliveryLane.objects.filter(pk=lane_id, lease=lease).update(lease=None, leased_until=None, wake_at=wake_at)
+
+
+def _due(lane_id: int) -> QuerySet[WebhookDelivery]:
+    now = timezone.now()
+    is_awake = Q(lane__webhook__paused_until__isnull=True) | Q(lane__webhook__paused_until__lte=now)
+    due = WebhookDelivery.objects.filter(is_awake, lane_id=lane_id, state=DeliveryState.WAITING, next_attempt_at__lte=now)
+    return due.filter(lane__webhook__active=True).order_by("pk")
+
+
+def _drain(lane_id: int, lease: uuid.UUID) -> bool:
+    """Whether nothing is due any more; false when the turn was over before."""
+    end = time.monotonic() + TURN
+    while (delivery := _due(lane_id).select_related("lane__webhook").first()) is not None:
+        if time.monotonic() >= end:
+            return False
+        if not _keep(lane_id, lease):
+            return True
+        _attempt(delivery)
+    return True
+
+
+def _attempt(delivery: WebhookDelivery) -> None:
+    hook = delivery.lane.webhook
+    body = body_of(delivery.payload)
+    headers = headers_of(hook, delivery.event, body, str(delivery.idempotency_key), event_uuid(delivery))
+    delivery.attempts += 1
+    delivery.attempted_at = timezone.now()
+    started = time.monotonic()
+    try:
+        reply = outgoing.post(hook.url, body, headers, allowed=settings.WEBHOOK_ALLOWED_TARGETS, seconds=settings.WEBHOOK_TIMEOUT)
+    except outgoing.OutgoingError as error:
+        delivery.response_status, delivery.response_headers, delivery.response_body = None, {}, ""
+        delivery.duration_ms = round((time.monotonic() - started) * 1000)
+        delivery.error = str(error)[:512]
+    else:
+        delivery.response_status, delivery.response_body, delivery.duration_ms = reply.status, reply.body, reply.duration_ms
+        delivery.response_headers = {name: value for name, value in reply.headers.items() if name.lower() not in _NOT_KEPT}
+        delivery.error = "" if is_success(reply.status) else f"The receiver answered {reply.status}."
+    _record(delivery)
+
+
+def is_success(status: int) -> bool:
+    """Whether a receiver has taken a delivery; a redirect, which is not followed, is none."""
+    return 200 <= status < 300  # noqa: PLR2004  HTTP's own numbers
+
+
+@transaction.atomic
+def _record(delivery: WebhookDelivery) -> None:
+    """What has come of the attempt, and what it means for the webhook."""
+    hook = Webhook.objects.select_for_update(no_key=True).filter(pk=delivery.lane.webhook_id).first()
+    if hook is None:
+        return  # removed in the meantime, its deliveries with it
+    if not delivery.error:
+        delivery.state = DeliveryState.DELIVERED
+    elif delivery.attempts >= TRIES:
+        delivery.state = DeliveryState.FAILED
+    else:
+        delivery.next_attempt_at = timezone.now() + timedelta(seconds=backoff(delivery.attempts))
+    names = ("state", "attempts", "next_attempt_at", "attempted_at", "duration_ms", "response_status", "response_headers", "response_body")
+    WebhookDelivery.objects.filter(pk=delivery.pk).update(error=delivery.error, **{name: getattr(delivery, name) for name in names})
+    if delivery.error:
+        _count_failure(hook, delivery)
+    elif hook.failures:
+        Webhook.objects.filter(pk=hook.pk).update(failures=0, paused_until=None)
+
+
+def _count_failure(hook: Webhook, delivery: WebhookDelivery) -> None:
+    hook.failures += 1
+    logger.warning("Webhook %s: attempt %s at delivery %s failed: %s", hook.pk, delivery.attempts, delivery.pk, delivery.error)
+    if hook.failures > PAUSE_AFTER:
+        hook.paused_until = timezone.now() + timedelta(seconds=backoff(hook.failures - PAUSE_AFTER))
+    if hook.active and hook.failures >= settings.WEBHOOK_FAILURES:
+        hook.active = False
+        hook.switched_off_reason = f"{hook.failures} failures in a row. The last: {delivery.error}"[:255]
+        record_event("webhook_switched_off", entity_type="webhook", entity_id=hook.pk, details={"reason": hook.switched_off_reason})
+        logger.error("Webhook %s is switched off: %s", hook.pk, hook.switched_off_reason)
+    hook.save(update_fields=["failures", "paused_until", "active", "switched_off_reason"])
+
+
+def body_of(payload: dict[str, object]) -> bytes:
+    """What is sent, byte for byte, and signed."""
+    return json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+
+
+def event_uuid(delivery: WebhookDelivery) -> str:
+    """One for an event, whichever webhook is told of it and how often."""
+    return _named_uuid(f"push_events/{delivery.push_event_id}/{delivery.event}/{delivery.ref}")
+
+
+def _named_uuid(name: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{settings.EXTERNAL_URL}/{name}"))
+
+
+def headers_of(hook: Webhook, event: str, body: bytes, idempotency_key: str, event_id: str) -> dict[str, str]:
+    """GitLab's headers, and the body's HMAC-SHA256 under the token, in the header that receivers' libraries check by themselves."""
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": f"GitLab/{settings.GITLAB_VERSION}",
+        "Idempotency-Key": idempotency_key,
+        "X-Gitlab-Event": "System Hook" if hook.is_of_instance else _HOOKS[event],
+        "X-Gitlab-Event-UUID": event_id,
+        "X-Gitlab-Webhook-UUID": _named_uuid(f"webhooks/{hook.pk}"),
+        "X-Gitlab-Instance": settings.EXTERNAL_URL,
+    }
+    if hook.token:
+        signature = hmac.new(hook.token.encode(), body, hashlib.sha256).hexdigest()
+        headers |= {"X-Gitlab-Token": hook.token, "X-Hub-Signature-256": f"sha256={signature}"}
+    return headers
+
+
+def send_sample(url: str, token: str | None, message: Message) -> outgoing.Reply:
+    """Try a receiver out; nothing is stored. Raises OutgoingError."""
+    body = body_of(message.body)
+    headers = headers_of(Webhook(pk=0, url=url, token=token, project_id=0), message.event, body, str(uuid.uuid4()), str(uuid.uuid4()))
+    return outgoing.post(url, body, headers, allowed=settings.WEBHOOK_ALLOWED_TARGETS, seconds=settings.WEBHOOK_TIMEOUT)

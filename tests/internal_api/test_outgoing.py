@@ -1,0 +1,177 @@
+"""Requests to addresses that people have entered: what they never reach, and how they end."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from internal_api import outgoing
+from internal_api.outgoing import OutgoingError, addresses_of, is_inside, parse_target, post
+from tests.receiver import Receiver, receiving, slowly
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as running:
+        yield running
+
+
+def found(*addresses: str) -> Any:
+    return lambda host, port, **options: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "ftp://example.com/",
+        "example.com",
+        "http://",
+        "http:///path",
+        "http://example.com:99999/",
+        "http://example.com:0/",
+        "http://ann:secret@example.com/",
+        "http://example.com/a b",
+        "http://example.com/\n",
+        "http://exämple.com/",
+        "http://[::1/",
+        "http://example.com/" + "a" * 2048,
+        "file:///etc/passwd",
+        "gopher://example.com/",
+    ],
+)
+def test_addresses_that_cannot_be_called(url: str) -> None:
+    with pytest.raises(OutgoingError):
+        parse_target(url)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1", "127.255.255.254", "0.0.0.0", "10.1.2.3", "172.16.0.1", "192.168.0.1", "169.254.169.254", "100.64.0.1", "224.0.0.1",
+        "255.255.255.255", "192.0.2.1", "198.18.0.1", "::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "fd12::1", "ff02::1", "::ffff:127.0.0.1",
+        "::ffff:10.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::", "2002:a00:1::1", "2001:db8::1",
+    ],
+)  # fmt: skip
+def test_addresses_inside(address: str) -> None:
+    assert is_inside(address)
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "1.1.1.1", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"])
+def test_addresses_of_the_open_internet(address: str) -> None:
+    assert not is_inside(address)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0", "0x7f.1", "2130706433", "[::1]"])
+def test_nothing_inside_is_asked_however_it_is_written(host: str, receiver: Receiver) -> None:
+    with pytest.raises(OutgoingError, match=r"inside the network|cannot be found"):
+        post(f"http://{host}:{receiver.port}/", b"{}", {}, allowed=[], seconds=2)
+    assert not receiver.received
+
+
+def test_a_host_with_one_address_inside_is_not_asked_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", found("8.8.8.8", "10.0.0.7"))
+    with pytest.raises(OutgoingError, match="inside the network"):
+        addresses_of("example.com", 80, [])
+
+
+def test_a_name_is_looked_up_once_and_what_was_judged_is_what_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second look-up might give another address (DNS rebinding)."""
+    lookups: list[str] = []
+    called: list[tuple[str, int]] = []
+
+    def look_up(host: str, port: int, **options: Any) -> Any:
+        lookups.append(host)
+        return found("8.8.8.8")(host, port)
+
+    def connect(address: tuple[str, int], timeout: float) -> socket.socket:
+        called.append(address)
+        raise OSError("no network here")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    monkeypatch.setattr(socket, "create_connection", connect)
+    with pytest.raises(OutgoingError, match="no network here"):
+        post("https://example.com/", b"{}", {}, allowed=[], seconds=1)
+    assert (lookups, called) == (["example.com"], [("8.8.8.8", 443)])
+
+
+@pytest.mark.parametrize("entry", ["ci.internal", "CI.internal", "ci.internal:80", "10.0.0.0/8", "10.0.0.7"])
+def test_what_an_operator_names_is_allowed(entry: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", found("10.0.0.7"))
+    assert addresses_of("ci.internal", 80, [entry]) == ["10.0.0.7"]
+
+
+@pytest.mark.parametrize("entry", ["ci.internal:81", "10.0.1.0/24", "internal", ""])
+def test_what_an_operator_does_not_name_is_not(entry: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", found("10.0.0.7"))
+    with pytest.raises(OutgoingError):
+        addresses_of("ci.internal", 80, [entry])
+
+
+def test_body_headers_and_answer_travel(receiver: Receiver) -> None:
+    reply = post(receiver.url, b'{"a": 1}', {"X-Gitlab-Event": "Push Hook"}, allowed=["127.0.0.1"], seconds=5)
+    assert (reply.status, reply.body) == (200, "thank you")
+    assert 0 <= reply.duration_ms < 5000
+    (received,) = receiver.received
+    assert (received.path, received.raw) == ("/hook?x=1", b'{"a": 1}')
+    assert (received.headers["X-Gitlab-Event"], received.headers["Host"]) == ("Push Hook", f"127.0.0.1:{receiver.port}")
+
+
+def test_a_redirect_is_an_answer_and_is_not_followed(receiver: Receiver) -> None:
+    receiver.answers, receiver.headers = [302], {"Location": receiver.url}
+    assert post(receiver.url, b"{}", {}, allowed=["127.0.0.1"], seconds=5).status == 302
+    assert len(receiver.received) == 1
+
+
+def test_a_large_answer_is_cut(receiver: Receiver) -> None:
+    receiver.text = "x" * 1_000_000
+    assert len(post(receiver.url, b"{}", {}, allowed=["127.0.0.1"], seconds=5).body) == outgoing.MOST_OF_AN_ANSWER
+
+
+def test_a_slow_receiver_is_left(receiver: Receiver) -> None:
+    receiver.before = slowly(1)
+    with pytest.raises(OutgoingError, match=r"No answer within 0\.2 seconds"):
+        post(receiver.url, b"{}", {}, allowed=["127.0.0.1"], seconds=0.2)
+
+
+def test_a_receiver_that_sends_a_byte_now_and_then_is_left_too() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def dribble() -> None:
+            connection, _ = server.accept()
+            with connection:
+                try:
+                    for _ in range(100):
+                        connection.sendall(b"H")
+                        time.sleep(0.05)
+                except OSError:
+                    pass
+
+        thread = threading.Thread(target=dribble)
+        thread.start()
+        with pytest.raises(OutgoingError, match="No answer within"):
+            post(f"http://127.0.0.1:{server.getsockname()[1]}/", b"{}", {}, allowed=["127.0.0.0/8"], seconds=0.3)
+        thread.join()
+
+
+def test_a_header_that_cannot_be_sent_is_not_told(receiver: Receiver) -> None:
+    with pytest.raises(OutgoingError) as told:
+        post(receiver.url, b"{}", {"X-Gitlab-Token": "secret\n"}, allowed=["127.0.0.1"], seconds=5)
+    assert "secret" not in str(told.value)
+
+
+def test_nobody_there() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with pytest.raises(OutgoingError, match="No connection to 127"):
+        post(f"http://127.0.0.1:{port}/", b"{}", {}, allowed=["127.0.0.1"], seconds=1)
+    with pytest.raises(OutgoingError, match="cannot be found"):
+        post("http://no-such-host.invalid/", b"{}", {}, allowed=[], seconds=1)
+
+
+def test_a_server_that_speaks_no_tls(receiver: Receiver) -> None:
+    with pytest.raises(OutgoingError, match="The request failed"):
+        post(receiver.url.replace("http:", "https:"), b"{}", {}, allowed=["127.0.0.1"], seconds=2)
