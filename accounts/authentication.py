@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from accounts.models import PersonalAccessToken, User
 from accounts.services.token_use import use_token
 from internal_api.errors import ForbiddenError, UnauthorizedError
+from internal_api.logs import note
 
 _BEARER = "bearer "
 _READING = frozenset({"GET", "HEAD"})
@@ -25,6 +26,7 @@ class PersonalTokenAuthentication(BaseAuthentication):
             raise UnauthorizedError
         if not token.user.is_active:
             raise ForbiddenError("403 Forbidden - Your account has been blocked.")
+        note(request, caller="person", actor=f"user-{token.user.pk}")
         return token.user, token
 
     def authenticate_header(self, request: Request) -> str:

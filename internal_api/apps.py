@@ -1,6 +1,9 @@
 """The kernel: what every endpoint shares."""
 
 from django.apps import AppConfig
+from django.db.backends.signals import connection_created
+
+from internal_api.request_costs import count_statements
 
 
 class InternalApiConfig(AppConfig):
@@ -10,10 +13,12 @@ class InternalApiConfig(AppConfig):
 
     def ready(self) -> None:
         """Fill the kernel's registries."""
-        from internal_api import clean_up, dumps, front_page, seeds, workers  # noqa: PLC0415  models are not loaded before this
+        from internal_api import clean_up, dumps, front_page, metrics, seeds, workers  # noqa: PLC0415  models are not loaded before this
 
         seeds.register()
         clean_up.register()
         front_page.register()
         dumps.register()
         workers.register()
+        metrics.register()
+        connection_created.connect(count_statements)

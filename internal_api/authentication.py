@@ -13,6 +13,8 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from internal_api.errors import UnauthorizedError
+from internal_api.logs import note
+from internal_api.metrics import refused_tokens
 from internal_api.secret_files import write_secret
 from internal_api.service_tokens import KAS, SHELL, InvalidServiceTokenError, Service, ServiceCaller, UnusableSecretError, read_secrets
 
@@ -56,9 +58,11 @@ class ServiceJWTAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[None, ServiceCaller]:
         token = request.META.get(self.header, "")
+        note(request, caller=self.service.issuer)
         try:
             return None, self.service.verify(token, service_secrets(self.service))
         except InvalidServiceTokenError as error:
+            refused_tokens.labels(self.service.issuer).inc()
             logger.info("A token of %s was refused: %s", self.service.issuer, error)
             raise UnauthorizedError(self.refusal) from None
 

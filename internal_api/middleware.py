@@ -11,6 +11,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.module_loading import import_string
 
 from internal_api.logs import correlation_id, noted
+from internal_api.metrics import observe_request
+from internal_api.request_costs import costs
 
 logger = logging.getLogger("internal_api.requests")
 type_of_layer = Callable[[HttpRequest], HttpResponse]
@@ -23,6 +25,17 @@ def _identifier_of(request: HttpRequest) -> str:
     if given and len(given) <= LONGEST_CORRELATION_ID and given.isascii() and given.isprintable():
         return given
     return uuid.uuid4().hex
+
+
+def _endpoint_of(request: HttpRequest) -> str:
+    """The route's name, or the route: metrics are kept by routes, of which there are few, not by addresses."""
+    match = request.resolver_match
+    if match is None:
+        return "unknown"
+    if match.app_name:
+        return match.app_name
+    name: str = match.url_name or match.route
+    return name
 
 
 def _tidy_path(path: str) -> str:
@@ -42,6 +55,7 @@ class RequestMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         started = time.perf_counter()
+        costs.reset()
         identifier = _identifier_of(request)
         token = correlation_id.set(identifier)
         request.path_info = _tidy_path(request.path_info)
@@ -51,22 +65,27 @@ class RequestMiddleware:
             headers["X-Request-Id"] = identifier
             headers.setdefault("X-Frame-Options", "SAMEORIGIN")
             headers.setdefault("X-Content-Type-Options", "nosniff")
-            self._log(request, response, started)
+            seconds = time.perf_counter() - started
+            observe_request(_endpoint_of(request), request.method or "", response.status_code, seconds, costs.statements)
+            self._log(request, response, seconds)
             return response
         finally:
             correlation_id.reset(token)
 
     @staticmethod
-    def _log(request: HttpRequest, response: HttpResponse, started: float) -> None:
+    def _log(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
         if not logger.isEnabledFor(logging.INFO):
             return
         fields = {
             "method": request.method,
             "path": request.path_info,
             "status": response.status_code,
-            "duration_ms": round((time.perf_counter() - started) * 1000, 1),
+            "duration_ms": round(seconds * 1000, 1),
+            "statements": costs.statements,
             **noted(request),
         }
+        if costs.gitaly_seconds:
+            fields["gitaly_ms"] = round(costs.gitaly_seconds * 1000, 1)
         logger.info("request", extra={"fields": fields})
 
 

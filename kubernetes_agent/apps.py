@@ -10,9 +10,10 @@ class KubernetesAgentConfig(AppConfig):
 
     def ready(self) -> None:
         """Fill the kernel's registries."""
-        from kubernetes_agent import clean_up, dumps, front_page, seeds  # noqa: PLC0415  models are not loaded before this
+        from kubernetes_agent import clean_up, dumps, front_page, metrics, seeds  # noqa: PLC0415  models are not loaded before this
 
         seeds.register()
         clean_up.register()
         front_page.register()
         dumps.register()
+        metrics.register()

@@ -6,6 +6,7 @@ from rest_framework.request import Request
 
 from internal_api.authentication import KasAuthentication
 from internal_api.errors import UnauthorizedError
+from internal_api.logs import note
 from internal_api.service_tokens import ServiceCaller
 from kubernetes_agent.models import Agent
 from kubernetes_agent.selectors.agents import find_agent_token
@@ -30,6 +31,7 @@ class AgentAuthentication(KasAuthentication):
         if token is None:
             raise UnauthorizedError
         record_token_use(token)
+        note(request, agent_id=token.agent.pk)
         return None, AgentCaller(caller.issuer, token.agent)
 
 

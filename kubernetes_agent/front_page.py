@@ -4,18 +4,17 @@ from django.urls import reverse
 from django.utils import timezone
 
 from internal_api.front_page import Line, Panel, register_panel
-from kubernetes_agent.models import Agent, AgentToken, TokenStatus, Vulnerability, VulnerabilityState
-from kubernetes_agent.selectors.agents import CONNECTED_WITHIN
+from kubernetes_agent.models import Agent, Vulnerability, VulnerabilityState
+from kubernetes_agent.selectors.agents import connected_agents
 
 
 def _agents() -> Panel:
-    used = AgentToken.objects.filter(status=TokenStatus.ACTIVE, last_used_at__gt=timezone.now() - CONNECTED_WITHIN)
     open_states = (VulnerabilityState.DETECTED, VulnerabilityState.CONFIRMED)
     return Panel(
         "Kubernetes agents",
         [
             Line("Agents", str(Agent.objects.count()), address=reverse("admin:kubernetes_agent_agent_changelist")),
-            Line("connected", str(used.values("agent").distinct().count())),
+            Line("connected", str(connected_agents(timezone.now()))),
             Line(
                 "Open vulnerabilities",
                 str(Vulnerability.objects.filter(state__in=open_states).count()),

@@ -6,6 +6,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from internal_api.errors import UnauthorizedError
+from internal_api.logs import note
 from scim.selectors.scopes import OpenScope, find_token, open_group, open_instance
 from scim.services.tokens import record_token_use
 
@@ -26,6 +27,7 @@ class SCIMAuthentication(BaseAuthentication):
         except UnauthorizedError:
             raise UnauthorizedError(headers={"WWW-Authenticate": self.authenticate_header(request)}) from None
         record_token_use(token)
+        note(request, caller="scim", scope=kwargs.get("group_path", "instance"))
         return None, scope
 
     def authenticate_header(self, request: Request) -> str:

@@ -1,7 +1,14 @@
 """gunicorn for this work: many short requests, some that wait for Gitaly, and pushes that come back with further requests."""
 
 import os
+import shutil
+import tempfile
+from pathlib import Path
 from typing import Any
+
+# Each process counts for itself in a file of its own; whoever is asked for /metrics adds them up. Set before the application is loaded.
+metrics_directory = Path(tempfile.mkdtemp(prefix="metrics-"))
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics_directory)
 
 bind = os.environ.get("BIND", "localhost:3001").split(",")
 workers = int(os.environ.get("WEB_CONCURRENCY", str(os.cpu_count() or 1)))
@@ -17,6 +24,18 @@ limit_request_line = 8190
 limit_request_field_size = 16380
 accesslog = None  # the application writes a better line
 control_socket_disable = True
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """What a worker counted stays; its gauges go."""
+    from prometheus_client import multiprocess  # noqa: PLC0415  reads the directory's name when it is imported
+
+    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]  # the package's own
+
+
+def on_exit(server: Any) -> None:
+    """Counters begin anew with the next start."""
+    shutil.rmtree(metrics_directory, ignore_errors=True)
 
 
 def when_ready(server: Any) -> None:

@@ -26,7 +26,9 @@ def routes(patterns: list[Any] | None = None, prefix: str = "") -> Iterator[tupl
             yield path, pattern
 
 
-API = [(path, pattern) for path, pattern in routes() if not path.startswith("admin/")]
+PAGES = ("admin/", "metrics", "api/schema", "docs")
+"""What is not the API's: read by people and Prometheus, with tests of their own."""
+API = [(path, pattern) for path, pattern in routes() if not path.startswith(PAGES)]
 ADDRESSES = [f"/{concrete(path)}" for path, _ in API]
 MAPPED = [(f"/{concrete(path)}", method) for path, pattern in API for method in getattr(pattern.callback, "actions", {})]
 MEDIA_TYPES = {True: "application/scim+json", False: "application/json"}

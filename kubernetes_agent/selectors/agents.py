@@ -33,6 +33,12 @@ def is_connected(agent_id: int, now: datetime) -> bool:
     return tokens.filter(last_used_at__gt=now - CONNECTED_WITHIN).exists()
 
 
+def connected_agents(now: datetime) -> int:
+    """How many agents have a token that was used within the last hour."""
+    used = AgentToken.objects.filter(status=TokenStatus.ACTIVE, last_used_at__gt=now - CONNECTED_WITHIN)
+    return used.values("agent").distinct().count()
+
+
 def receptive_configurations() -> QuerySet[ReceptiveConfiguration]:
     """How kas reaches the agents that it calls."""
     return ReceptiveConfiguration.objects.filter(active=True).order_by("agent_id")

@@ -11,6 +11,8 @@ from typing import Any
 
 import grpc
 
+from internal_api.metrics import gitaly_calls
+from internal_api.request_costs import costs
 from repositories.gitaly.errors import (
     GitalyError,
     GitalyRefusedError,
@@ -76,12 +78,18 @@ def _certificates() -> bytes | None:
 
 
 @contextmanager
-def speaking() -> Iterator[None]:
-    """Turn gRPC's failures into ours."""
+def speaking(method: str) -> Iterator[None]:
+    """Turn gRPC's failures into ours, and measure the call."""
+    started, code = time.perf_counter(), "OK"
     try:
         yield
     except grpc.RpcError as error:
+        code = error.code().name
         raise _meaning(error) from error
+    finally:
+        seconds = time.perf_counter() - started
+        costs.gitaly_seconds += seconds
+        gitaly_calls.labels(method, code).observe(seconds)
 
 
 def _meaning(error: Any) -> GitalyError:

@@ -31,7 +31,7 @@ class GitalyClient:
     def is_ancestor(self, repository: RepositoryRef, ancestor: str, child: str, *, seconds: float) -> bool:
         """Whether one commit is an ancestor of another. Gitaly says no, too, when one of them is missing."""
         request = pb.CommitIsAncestorRequest(repository=_message(repository), ancestor_id=ancestor, child_id=child)
-        with speaking():
+        with speaking("CommitIsAncestor"):
             response = self._call("unary_unary", "CommitService/CommitIsAncestor", request, pb.CommitIsAncestorResponse, seconds)
         return bool(response.value)
 
@@ -44,7 +44,7 @@ class GitalyClient:
                 chunk = [revision.encode() for revision in wanted[start : start + _OBJECTS_PER_MESSAGE]]
                 yield pb.CheckObjectsExistRequest(repository=_message(repository) if start == 0 else None, revisions=chunk)
 
-        with speaking():
+        with speaking("CheckObjectsExist"):
             responses = self._call("stream_stream", "CommitService/CheckObjectsExist", requests(), pb.CheckObjectsExistResponse, seconds)
             return {one.name.decode() for response in responses for one in response.revisions if not one.exists}
 
@@ -53,46 +53,46 @@ class GitalyClient:
         request = pb.ListCommitsRequest(
             repository=_message(repository), revisions=list(revisions), pagination_params=pb.PaginationParameter(limit=1)
         )
-        with speaking():
+        with speaking("ListCommits"):
             responses = self._call("unary_stream", "CommitService/ListCommits", request, pb.ListCommitsResponse, seconds)
             return any(response.commits for response in responses)
 
     def has_branches(self, repository: RepositoryRef, *, seconds: float) -> bool:
         """Whether anything has been pushed."""
         request = pb.HasLocalBranchesRequest(repository=_message(repository))
-        with speaking():
+        with speaking("HasLocalBranches"):
             response = self._call("unary_unary", "RepositoryService/HasLocalBranches", request, pb.HasLocalBranchesResponse, seconds)
         return bool(response.value)
 
     def default_branch(self, repository: RepositoryRef, *, seconds: float) -> str | None:
         """The full ref of the default branch; None while there is none."""
         request = pb.FindDefaultBranchNameRequest(repository=_message(repository))
-        with speaking():
+        with speaking("FindDefaultBranchName"):
             response = self._call("unary_unary", "RefService/FindDefaultBranchName", request, pb.FindDefaultBranchNameResponse, seconds)
         return response.name.decode(errors="replace") or None
 
     def repository_exists(self, repository: RepositoryRef, *, seconds: float) -> bool:
         """Whether there is such a repository. An unknown storage is GitalyRefusedError, not False."""
         request = pb.RepositoryExistsRequest(repository=_message(repository))
-        with speaking():
+        with speaking("RepositoryExists"):
             response = self._call("unary_unary", "RepositoryService/RepositoryExists", request, pb.RepositoryExistsResponse, seconds)
         return bool(response.exists)
 
     def create_repository(self, repository: RepositoryRef, default_branch: str, *, seconds: float) -> None:
         """Make a bare repository. Raises RepositoryExistsError when there is one."""
         request = pb.CreateRepositoryRequest(repository=_without_quarantine(repository), default_branch=default_branch.encode())
-        with speaking():
+        with speaking("CreateRepository"):
             self._call("unary_unary", "RepositoryService/CreateRepository", request, pb.CreateRepositoryResponse, seconds)
 
     def remove_repository(self, repository: RepositoryRef, *, seconds: float) -> None:
         """Remove a repository for good. Raises RepositoryNotFoundError."""
         request = pb.RemoveRepositoryRequest(repository=_without_quarantine(repository))
-        with speaking():
+        with speaking("RemoveRepository"):
             self._call("unary_unary", "RepositoryService/RemoveRepository", request, pb.RemoveRepositoryResponse, seconds)
 
     def server_info(self, *, seconds: float) -> ServerInfo:
         """Its version and its storages."""
-        with speaking():
+        with speaking("ServerInfo"):
             response = self._call("unary_unary", "ServerService/ServerInfo", pb.ServerInfoRequest(), pb.ServerInfoResponse, seconds)
         storages = {status.storage_name: (status.readable, status.writeable) for status in response.storage_statuses}
         return ServerInfo(response.server_version, response.git_version, storages)

@@ -7,9 +7,10 @@ from django.utils import timezone
 
 from accounts.models import SSHKey, User
 from internal_api.logs import correlation_id
+from internal_api.metrics import decisions
 from repositories import policy
 from repositories.models import Refusal
-from repositories.policy import Denied, NeedsGit, Question, Request, Verdict
+from repositories.policy import Action, Denied, NeedsGit, Question, Request, Verdict
 from repositories.selectors.facts import Facts
 
 
@@ -20,6 +21,13 @@ def decide(question: Request, ask: Callable[[Iterable[Question]], Mapping[Questi
         question = replace(question, answers={**question.answers, **ask(verdict.questions)})
         verdict = policy.decide(question)
     return question, verdict
+
+
+def count_decision(request: Request, verdict: Verdict) -> None:
+    """For the metrics; whatever text a caller sends as action is told as `other`."""
+    action = request.action if request.action in set(Action) else "other"
+    reason = verdict.reason.value if isinstance(verdict, Denied) else ""
+    decisions.labels(action, type(verdict).__name__.lower(), reason).inc()
 
 
 def record_key_use(facts: Facts) -> None:

@@ -20,7 +20,7 @@ from repositories.policy.repository_path import container_path, gl_repository, r
 from repositories.selectors.creation import find_creatable_namespace
 from repositories.selectors.facts import ContainerReference, Facts, gather, with_otp_session
 from repositories.selectors.protection import find_protection, protected_branch_names
-from repositories.services.decisions import decide, record_key_use, record_pull, record_refusal
+from repositories.services.decisions import count_decision, decide, record_key_use, record_pull, record_refusal
 from repositories.services.one_shot_messages import remember_created, remember_moved
 from repositories.services.push_to_create import ProjectCreationError, create_by_push
 from repositories.services.timed_log import TimedLog
@@ -40,6 +40,7 @@ class AllowedViewSet(ShellViewSet):
             facts = self._created(check, facts, log)
             question, verdict = self._decided(check, facts, log)
         note(request, **log_fields(question, verdict))
+        count_decision(question, verdict)
         match verdict:
             case policy.Allowed():
                 if not question.is_push:

@@ -1,0 +1,23 @@
+"""What the database knows of webhooks, for /metrics."""
+
+from collections.abc import Iterable
+
+from django.db.models import Count
+from prometheus_client.core import Metric
+
+from internal_api.metrics import gauge, register_collector
+from repositories.models import Webhook, WebhookDelivery
+
+
+def _webhooks() -> Iterable[Metric]:
+    rows = WebhookDelivery.objects.values_list("state").annotate(number=Count("pk"))
+    yield gauge(
+        "internal_api_webhook_deliveries", "Webhook deliveries that are kept, by state", [({"state": s}, float(n)) for s, n in rows]
+    )
+    off = Webhook.objects.filter(active=False).exclude(switched_off_reason="").count()
+    yield gauge("internal_api_webhooks_switched_off", "Webhooks that were switched off after failures", [({}, float(off))])
+
+
+def register() -> None:
+    """Make the collector known."""
+    register_collector("webhooks", _webhooks)
