@@ -48,6 +48,14 @@ lint: venv  ## format, lint, types, import contracts, migrations, Django's own c
 
 check: lint test  ## everything that has to hold
 
+production: venv  ## install as the image does, without what development needs, and check that it would start
+	rm -rf var/production && $(PYTHON) -m venv var/production
+	var/production/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/base.txt
+	STATIC_ROOT=var/production/static var/production/bin/python manage.py collectstatic --noinput --verbosity 0
+	test -f var/production/static/admin/css/base.css
+	STATIC_ROOT=var/production/static EXTERNAL_URL=https://git.example.com var/production/bin/python -W error manage.py check --deploy --fail-level WARNING
+	var/production/bin/gunicorn --check-config -c settings/gunicorn.py settings.wsgi
+
 format: venv  ## put the code into its form
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
@@ -67,4 +75,4 @@ bench-scim: venv  ## provisioning by SCIM at size, on PostgreSQL
 protocol: venv  ## compile the messages of repositories/gitaly anew
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. repositories/gitaly/gitaly.proto
 
-.PHONY: bench bench-scim protocol help venv run test test-sqlite test-postgresql lint check format requirements
+.PHONY: production bench bench-scim protocol help venv run test test-sqlite test-postgresql lint check format requirements

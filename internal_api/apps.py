@@ -13,12 +13,13 @@ class InternalApiConfig(AppConfig):
 
     def ready(self) -> None:
         """Fill the kernel's registries."""
-        from internal_api import clean_up, dumps, front_page, metrics, seeds, workers  # noqa: PLC0415  models are not loaded before this
+        from internal_api import clean_up, doctor_checks, dumps, front_page, metrics, seeds, workers  # noqa: PLC0415  models are not loaded before this
 
         seeds.register()
         clean_up.register()
         front_page.register()
         dumps.register()
+        doctor_checks.register()
         workers.register()
         metrics.register()
         connection_created.connect(count_statements)

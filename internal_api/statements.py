@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db import connection
+from django.db import connection, connections
 from django.db.utils import NotSupportedError
 from django.utils import timezone
+
+from internal_api.replica import reading_alias
 
 Row = tuple[Any, ...]
 
@@ -17,6 +19,7 @@ def fetch_row(sql: str, params: Mapping[str, Any]) -> Row | None:
         return _fetch(sql, params)
     except NotSupportedError:
         # "cached plan must not change result type": a migration has changed a column under a prepared statement.
+        connection = connections[reading_alias()]
         if connection.in_atomic_block:
             raise
         connection.close()
@@ -24,7 +27,7 @@ def fetch_row(sql: str, params: Mapping[str, Any]) -> Row | None:
 
 
 def _fetch(sql: str, params: Mapping[str, Any]) -> Row | None:
-    with connection.cursor() as cursor:
+    with connections[reading_alias()].cursor() as cursor:
         cursor.execute(sql, params)
         row: Row | None = cursor.fetchone()
         return row

@@ -1,5 +1,6 @@
 """The settings of every installation; what differs between two of them comes from the environment (settings/environment.py)."""
 
+from typing import Any
 from urllib.parse import urlsplit
 
 import environ
@@ -77,6 +78,7 @@ SILENCED_SYSTEM_CHECKS = [
     "admin.E409",
     "admin.E410",
     "security.W001",  # SecurityMiddleware and CsrfViewMiddleware likewise
+    "security.W002",  # X-Frame-Options comes from RequestMiddleware
     "security.W003",
     "security.W008",  # no redirect to HTTPS: a redirect is an error to every internal client
 ]
@@ -108,39 +110,51 @@ REST_FRAMEWORK = {
 
 # --- state -----------------------------------------------------------------------------------------------------------
 
-_database = environ.Env.db_url_config(env.text("DATABASE_URL"))
-if _database["ENGINE"] == "django.db.backends.postgresql":
-    _database["OPTIONS"] = {
-        **_database.get("OPTIONS", {}),
-        # Planning the statement behind /allowed costs more than running it: it is prepared once per connection.
-        "server_side_binding": True,
-        "prepare_threshold": 1,
-        # The whole budget of one decision is 50 seconds.
-        "options": "-c statement_timeout=50000 -c lock_timeout=20000",
-    }
-    if pool_size := env.number("DATABASE_POOL_SIZE"):
-        _database["OPTIONS"]["pool"] = {"min_size": 1, "max_size": pool_size, "timeout": 10}
-    else:
-        _database["CONN_MAX_AGE"] = None
-elif _database["ENGINE"] == "django.db.backends.sqlite3":
-    _name = _database["NAME"]
-    _database["NAME"] = _name if _name == ":memory:" else str(BASE_DIR / _name)
-    _database["CONN_MAX_AGE"] = None
-    _database["OPTIONS"] = {
-        "transaction_mode": "IMMEDIATE",  # a writer waits for its turn instead of failing half way
-        "timeout": 20,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-    }
-DATABASES = {"default": _database}
+PREPARED = env.flag("DATABASE_PREPARED_STATEMENTS")
+
+
+def _database(url: str) -> dict[str, Any]:
+    """Django's settings of a database by its address."""
+    database: dict[str, Any] = environ.Env.db_url_config(url)
+    if database["ENGINE"] == "django.db.backends.postgresql":
+        database["OPTIONS"] = {
+            **database.get("OPTIONS", {}),
+            # Planning the statement behind /allowed costs more than running it: it is prepared once per connection.
+            "server_side_binding": True,
+            "prepare_threshold": 1 if PREPARED else None,
+        }
+        if PREPARED:
+            # The whole budget of one decision is 50 seconds. A pooler takes no options; there the role has them.
+            database["OPTIONS"]["options"] = "-c statement_timeout=50000 -c lock_timeout=20000"
+        if pool_size := env.number("DATABASE_POOL_SIZE"):
+            database["OPTIONS"]["pool"] = {"min_size": 1, "max_size": pool_size, "timeout": 10}
+        else:
+            database["CONN_MAX_AGE"] = None
+    elif database["ENGINE"] == "django.db.backends.sqlite3":
+        name = database["NAME"]
+        database["NAME"] = name if name == ":memory:" else str(BASE_DIR / name)
+        database["CONN_MAX_AGE"] = None
+        database["OPTIONS"] = {
+            "transaction_mode": "IMMEDIATE",  # a writer waits for its turn instead of failing half way
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        }
+    return database
+
+
+DATABASES = {"default": _database(env.text("DATABASE_URL"))}
+if _replica := env.text("DATABASE_REPLICA_URL"):
+    DATABASES["replica"] = {**_database(_replica), "TEST": {"MIRROR": "default"}}
+    DATABASE_ROUTERS = ["internal_api.replica.ReplicaRouter"]
 REDIS_URL = env.text("REDIS_URL")
 
 USE_TZ = True
 TIME_ZONE = "UTC"
 USE_I18N = False
 STATIC_URL = "/admin/static/"
-STATIC_ROOT = VAR_DIR / "static"
-STATIC_ROOT.mkdir(exist_ok=True)
-WHITENOISE_USE_FINDERS = True
+STATIC_ROOT = env.path("STATIC_ROOT") or VAR_DIR / "static"
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+WHITENOISE_USE_FINDERS = not any(STATIC_ROOT.iterdir())  # where nothing was collected, files come from the packages
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024 * 1024  # a push of 20,000 refs is 2 MB of changes
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 100_000
 

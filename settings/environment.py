@@ -25,6 +25,8 @@ class Option:
 OPTIONS: tuple[Option, ...] = (
     Option("DATABASE_URL", str, "sqlite:///var/db.sqlite3", "Where state is kept; PostgreSQL in production"),
     Option("DATABASE_POOL_SIZE", int, 0, "Connections of psycopg's pool per process; 0 keeps one connection per thread"),
+    Option("DATABASE_REPLICA_URL", str, "", "A read replica that answers `authorized_keys`, `discover` and SCIM's reads"),
+    Option("DATABASE_PREPARED_STATEMENTS", bool, True, "Prepare statements once per connection; false behind a pooler that cannot"),
     Option("REDIS_URL", str, "", "Where volatile shared state is kept; empty keeps it in the database"),
     Option("EXTERNAL_URL", str, "http://localhost:3001", "The address people's browsers and Git clients use"),
     Option("SSH_URL", str, "ssh://git@localhost", "The SSH address Git clients use: user, host and port"),
@@ -37,6 +39,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("GITLAB_KAS_PREVIOUS_SECRET_FILE", str, "", "File with a second kas secret that is accepted during a rotation"),
     Option("REQUIRE_SECRETS", bool, False, "Refuse to start when a secret is missing, instead of making one"),
     Option("VAR_DIR", str, "var", "Directory of generated secrets, the SQLite database and collected static files"),
+    Option("STATIC_ROOT", str, "", "Directory of collected static files; empty for `static` in VAR_DIR"),
     Option("GITLAB_VERSION", str, "18.9.0", "Version told by /check"),
     Option("GITLAB_REVISION", str, "0000000000", "Revision told by /check"),
     Option("LFS_TOKEN_TTL", int, 1800, "Life of an LFS token in seconds"),
@@ -58,7 +61,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("DEBUG", bool, False, "Django's debug pages; never in production"),
 )
 
-SECRETS = frozenset({"SECRET_KEY", "DATABASE_URL", "REDIS_URL"})
+SECRETS = frozenset({"SECRET_KEY", "DATABASE_URL", "DATABASE_REPLICA_URL", "REDIS_URL"})
 """Settings that may also come as a file, named by the setting's name and _FILE."""
 
 

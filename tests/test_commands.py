@@ -1,6 +1,10 @@
 """The small commands of operators: what they make, and one clear line on bad input."""
 
 import json
+import os
+import shlex
+import subprocess
+import sys
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -8,7 +12,7 @@ from typing import Any
 import jwt
 import pyotp
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError, call_command, get_commands, load_command_class
 from django.db import connection
 
 from accounts.models import PersonalAccessToken, SSHKey, User
@@ -22,6 +26,8 @@ from repositories.services.access import set_member
 from tests import public_keys
 from tests.factories import GroupFactory, ProjectFactory, SSHKeyFactory, StorageFactory, UserFactory
 from tests.gitaly_server import running
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def run(*arguments: str) -> Any:
@@ -247,3 +253,54 @@ def test_projects_get_their_repositories_at_gitaly(db: None, tmp_path: Path) -> 
     with pytest.raises(CommandError, match="The repository cannot be created at the moment"):
         run("create_project", "acme/wings")
     assert not Project.objects.filter(path="wings").exists()
+
+
+OURS = sorted(
+    name
+    for name, app in get_commands().items()
+    if str(app).split(".")[0] in {"internal_api", "accounts", "repositories", "kubernetes_agent", "scim"}
+)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_the_help_of_every_command_ends_with_an_example_that_it_would_understand(name: str) -> None:
+    command = load_command_class(str(get_commands()[name]), name)
+    assert command.help
+    parser = command.create_parser("manage.py", name)
+    assert parser.epilog is not None
+    assert name in parser.epilog
+    arguments = parser.epilog.partition(f"manage.py {name}")[2].partition(")")[0].partition(" > ")[0]
+    parser.parse_args(shlex.split(arguments))
+
+
+def test_there_are_commands() -> None:
+    assert {"doctor", "seed", "db_worker", "create_user", "create_scim_token", "agent_metrics", "webhook_test"} <= set(OURS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["create_group", "a/b/c"], "CommandError: "),
+        (["audit_events"], "OperationalError: no such table"),
+        (["seed", "no-such-file.yaml"], "CommandError: "),
+    ],
+)
+def test_an_error_is_one_line_on_standard_error(tmp_path: Path, arguments: list[str], line: str) -> None:
+    environment = {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path), "DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3"}
+    if arguments[0] != "audit_events":
+        subprocess.run([sys.executable, str(ROOT / "manage.py"), "migrate", "--verbosity", "0"], check=True, env=environment)
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "manage.py"), *arguments], check=False, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith(line)
+    assert done.stderr.count("\n") == 1
+
+
+def test_commands_and_options_are_completed() -> None:
+    script = "source deploy/completion.bash; COMP_WORDS=({python} manage.py {words}); COMP_CWORD={last}; _control_plane_python_completion {python}; echo ${{COMPREPLY[@]}}"
+    for words, wanted in (("doct", "doctor"), ("doctor --sec", "--secret-file=")):
+        text = script.format(python=sys.executable, words=words, last=1 + len(words.split()))
+        done = subprocess.run(["bash", "-c", text], cwd=ROOT, capture_output=True, text=True, check=True)
+        assert wanted in done.stdout.split()

@@ -8,6 +8,7 @@ from accounts.selectors.ssh_keys import find_authorized_key
 from accounts.ssh.fingerprint import fingerprint_of_parameter
 from internal_api.errors import BadRequestError, NotFoundError
 from internal_api.logs import note
+from internal_api.replica import from_replica
 from internal_api.responses import JSONResponse
 from internal_api.views.base import ShellViewSet
 
@@ -20,6 +21,7 @@ def timestamp(moment: datetime | None) -> str | None:
 class AuthorizedKeysViewSet(ShellViewSet):
     """GET /api/v4/internal/authorized_keys?key=BASE64: which key is this (contract: shell-endpoints 3)."""
 
+    @from_replica
     def retrieve(self, request: Request) -> JSONResponse:
         parameter = self.parameters().text("key")
         if parameter is None:

@@ -1,16 +1,28 @@
 """What the small commands of operators share: one clear line on bad input, and what was made as text or JSON."""
 
 import json
+import re
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from internal_api.errors import DomainError
 
 
-class OperatorCommand(BaseCommand):
+class ExampleCommand(BaseCommand):
+    """A command whose help ends with the example that its docstring gives between backticks."""
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        """Django's, with the example."""
+        example = re.search(r"`([^`]+)`", type(self).__doc__ or "")
+        text = example[1] if example else subcommand
+        whole = text if "manage.py" in text else f"python manage.py {text}"
+        return super().create_parser(prog_name, subcommand, epilog=f"Example: {whole}", **kwargs)
+
+
+class OperatorCommand(ExampleCommand):
     """Subclasses implement `act` and return what they made; all of it is written, or nothing."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:

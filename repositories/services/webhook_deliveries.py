@@ -31,7 +31,7 @@ TRIES = 12
 """Attempts at one delivery, over some hours."""
 PAUSE_AFTER = 4
 """Failures in a row after which a webhook is given a rest."""
-TURN = 20.0
+TURN = 5.0
 """Seconds after which a lane lets others go first."""
 PATIENCE = timedelta(minutes=10)
 """How long a lane that was woken waits for its task before it is woken again."""

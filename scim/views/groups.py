@@ -7,6 +7,7 @@ from typing import Any
 from django.http import HttpResponse
 from rest_framework.request import Request
 
+from internal_api.replica import from_replica
 from scim.errors import InvalidValueError, UnsupportedFilterError
 from scim.filters import display_name_filter
 from scim.patch import decoded, identifier, member_operations
@@ -32,9 +33,11 @@ def _missing(body: Mapping[str, Any], *names: str) -> list[str]:
 class GroupsViewSet(SCIMViewSet):
     """`.../Groups`, `.../Groups/:id` and `.../Groups/.search`, of the instance alone."""
 
+    @from_replica
     def index(self, request: Request) -> HttpResponse:
         return self._listed(self.query("filter"), self.query("startIndex"), self.query("count"), self.projection())
 
+    @from_replica
     def search(self, request: Request) -> HttpResponse:
         """The same question in a body (RFC 7644 3.4.3)."""
         body = self.body()
@@ -59,6 +62,7 @@ class GroupsViewSet(SCIMViewSet):
             for group in groups
         ]
 
+    @from_replica
     def retrieve(self, request: Request, identifier: str) -> HttpResponse:
         return SCIMResponse(self._resources([get_provided_group(identifier)], self.projection())[0])
 

@@ -7,6 +7,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from internal_api.logs import note
+from internal_api.replica import from_replica
 from scim.errors import UnsupportedFilterError
 from scim.filters import MalformedFilterError, parse_filter
 from scim.masking import inspected
@@ -24,10 +25,14 @@ from scim.views.base import SCIMViewSet
 class UsersViewSet(SCIMViewSet):
     """`.../Users`, `.../Users/:id` and `.../Users/.search`."""
 
+    @from_replica
+    @from_replica
     def index(self, request: Request, **_: str) -> HttpResponse:
         page = {name: self.query(name) for name in ("startIndex", "count")}
         return self._listed(self.query("filter"), page["startIndex"], page["count"], self.projection())
 
+    @from_replica
+    @from_replica
     def search(self, request: Request, **_: str) -> HttpResponse:
         """The same question in a body (RFC 7644 3.4.3)."""
         body = self.body()
@@ -60,6 +65,8 @@ class UsersViewSet(SCIMViewSet):
     def _resource(self, identity: Identity) -> dict[str, Any]:
         return self._resources([identity], self.projection())[0]
 
+    @from_replica
+    @from_replica
     def retrieve(self, request: Request, identifier: str, **_: str) -> HttpResponse:
         return SCIMResponse(self._resource(get_identity(self.scope.scope, identifier)))
 

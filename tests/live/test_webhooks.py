@@ -19,7 +19,7 @@ from tests.receiver import Receiver, receiving, slowly
 from tests.servers import wait_until
 
 pytestmark = [pytest.mark.live, pytest.mark.postgresql, pytest.mark.xdist_group("live")]
-PROJECTS, PUSHES, WORKERS, KILLS = 10, 1000, 3, 12
+PROJECTS, PUSHES, WORKERS, KILLS = 10, 1000, 3, 10
 ZEROS = "0" * 40
 
 
@@ -34,7 +34,7 @@ def service(receiver: Receiver) -> Iterator[Service]:
     directory = temporary_directory()
     variables = {"WORKER_DEAD_AFTER": "2", "WEBHOOK_TIMEOUT": "2", "WEBHOOK_ALLOWED_TARGETS": "127.0.0.0/8", "LOG_LEVEL": "WARNING"}
     running = Service(directory, variables=variables)
-    running.manage("migrate", "--verbosity", "0")
+    running.migrate()
     running.seed(
         {
             "storages": [{"name": "default"}],
@@ -124,7 +124,7 @@ def in_order_of_arrival(receiver: Receiver) -> dict[int, list[int]]:
 
 
 def test_every_push_is_told_at_least_once_and_in_order_though_workers_are_killed_at_random(service: Service, receiver: Receiver) -> None:
-    token = service.manage("shell_token").strip()
+    token = service.shell_token()
 
     def push_to(project: int) -> set[int]:
         return {push(service, token, project, number) for number in range(1, PUSHES // PROJECTS + 1)}
@@ -143,7 +143,7 @@ def test_every_push_is_told_at_least_once_and_in_order_though_workers_are_killed
 
 def test_ten_thousand_deliveries_that_wait_for_a_slow_receiver_do_not_delay_a_push(service: Service, receiver: Receiver) -> None:
     receiver.before = slowly(1)
-    token = service.manage("shell_token").strip()
+    token = service.shell_token()
     with workers(service):
         assert push(service, token, 1, 1) == 200
         wait_until(lambda: count(service, "repositories_webhookdelivery") == 1, "the first delivery")

@@ -5,8 +5,9 @@ from argparse import ArgumentParser
 from datetime import datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from internal_api.management.operator import ExampleCommand
 from internal_api.models import AuditEvent
 from internal_api.seeding.entries import SeedError, moment
 
@@ -18,7 +19,7 @@ def _moment(text: str) -> datetime:
         raise CommandError(str(error)) from error
 
 
-class Command(BaseCommand):
+class Command(ExampleCommand):
     """`audit_events --since 2030-01-01 > events.jsonl`."""
 
     help = "Print audit events, the oldest first, as one JSON object a line."

@@ -4,12 +4,11 @@ import json
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from internal_api.clean_up import clean_up
+from internal_api.management.operator import ExampleCommand
 
 
-class Command(BaseCommand):
+class Command(ExampleCommand):
     """`clean_up`, from cron or a timer, as often as one likes; not in one transaction, so that it never holds up a push."""
 
     help = "Remove what has expired: sessions, one-shot messages, old events. Safe to run at any time."

@@ -9,14 +9,15 @@ from django.db import InterfaceError, OperationalError, connection
 from django.utils.crypto import get_random_string
 from django_tasks_db.management.commands import db_worker
 
+from internal_api.management.operator import ExampleCommand
 from internal_api.workers import heartbeat
 
 logger = logging.getLogger(__name__)
 PAUSE = 1.0
 
 
-class Command(db_worker.Command):
-    """`django-tasks-db`'s worker that is known to be alive, sweeps after its dead colleagues, and outlives a restart of the database."""
+class Command(ExampleCommand, db_worker.Command):
+    """`db_worker`: the queue package's own, known to be alive, sweeping after dead colleagues, outliving a restart of the database."""
 
     help = "Do what follows after pushes: activity, webhooks. Several may run side by side."
 

@@ -5,13 +5,13 @@ from argparse import ArgumentParser
 from typing import Any
 
 import yaml
-from django.core.management.base import BaseCommand
 from django.db import transaction
 
+from internal_api.management.operator import ExampleCommand
 from internal_api.seeding.dump import dump
 
 
-class Command(BaseCommand):
+class Command(ExampleCommand):
     """`dump_seed > state.yaml`."""
 
     help = "Print the seed file that would rebuild this state. Passwords, tokens and other secrets are left out; tokens are made anew."

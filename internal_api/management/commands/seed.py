@@ -6,15 +6,16 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import DatabaseError
 from django.db.models.deletion import ProtectedError
 
+from internal_api.management.operator import ExampleCommand
 from internal_api.seeding import Report, SeedError, seed
 from internal_api.seeding.engine import parse
 
 
-class Command(BaseCommand):
+class Command(ExampleCommand):
     """`seed FILE [FILE ...]`, `-` for standard input; all files are applied, or none."""
 
     help = "Load users, keys, groups, projects and settings from YAML or JSON files; applying a file twice changes nothing."

@@ -2,13 +2,12 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from internal_api.authentication import service_secrets
+from internal_api.management.operator import ExampleCommand
 from internal_api.service_tokens import SHELL, Service
 
 
-class Command(BaseCommand):
+class Command(ExampleCommand):
     """`curl --header "Gitlab-Shell-Api-Request: $(python manage.py shell_token)" ...`."""
 
     help = "Print a JWT for the header Gitlab-Shell-Api-Request; it is good for a minute."

@@ -5,13 +5,14 @@ from argparse import ArgumentParser
 from dataclasses import asdict
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from internal_api.management.operator import ExampleCommand
 from internal_api.shared_store import SharedStoreError
 from kubernetes_agent.selectors.metrics import counter_readings, unique_readings
 
 
-class Command(BaseCommand):
+class Command(ExampleCommand):
     """`agent_metrics`, or `agent_metrics --json`."""
 
     help = "Show what kas has counted: totals, and how many different users, agents and projects in a week and in four."

@@ -4,12 +4,14 @@ import json
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from internal_api.management.operator import ExampleCommand
 from repositories.models import Storage
+from repositories.services.storage_health import storage_health
 
 
-class Command(BaseCommand):
+class Command(ExampleCommand):
     """`check_gitaly`: per storage whether it answers, its version, and what is wrong."""
 
     help = "Tell of each storage whether its Gitaly answers, which version it is, and what is wrong."
@@ -32,20 +34,5 @@ class Command(BaseCommand):
 
     @staticmethod
     def _check(storage: Storage, seconds: float) -> dict[str, str]:
-        from repositories.gitaly.client import GitalyClient  # noqa: PLC0415  commands are loaded for their help, too
-        from repositories.gitaly.errors import GitalyError  # noqa: PLC0415  likewise
-        from repositories.gitaly.values import StorageAddress  # noqa: PLC0415  likewise
-
-        state = {"address": storage.gitaly_address, "version": "", "problem": ""}
-        try:
-            info = GitalyClient(StorageAddress(storage.name, storage.gitaly_address, storage.gitaly_token or None)).server_info(
-                seconds=seconds
-            )
-        except GitalyError as error:
-            return {**state, "problem": str(error)}
-        readable, writeable = info.storages.get(storage.name, (False, False))
-        if storage.name not in info.storages:
-            state["problem"] = "Gitaly does not know a storage of this name."
-        elif not (readable and writeable):
-            state["problem"] = "Gitaly cannot read or write this storage."
-        return {**state, "version": f"Gitaly {info.version}, git {info.git_version}"}
+        health = storage_health(storage, seconds)
+        return {"address": storage.gitaly_address, "version": health.version, "problem": health.problem}

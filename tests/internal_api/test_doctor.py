@@ -1,0 +1,186 @@
+"""What the doctor finds: each thing that may be wrong, and what to do about it."""
+
+import json
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
+from pytest_django.fixtures import Settings
+
+from internal_api.doctor import Consultation, Finding, Level, examine
+from internal_api.models import TaskWorker
+from internal_api.shared_store.database import DatabaseStore
+from repositories.models import Project, PushEvent, Storage
+from repositories.services.after_push import follow_push
+from tests.conftest import SHELL_SECRET
+from tests.gitaly_server import running
+
+HEALTHY = {"api_version": "v4", "gitlab_version": "18.9.0", "gitlab_rev": "x", "redis": True}
+
+
+class Answering:
+    """A server that gives one answer, and a page of its own to `Host: unix`."""
+
+    def __init__(self) -> None:
+        self.status, self.body, self.headers, self.unix_status = 200, json.dumps(HEALTHY), {}, 200  # type: tuple[int, str, dict[str, str], int]
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+@pytest.fixture
+def server() -> Iterator[Answering]:
+    answering = Answering()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(answering.unix_status if self.headers["Host"] == "unix" else answering.status)
+            for name, value in answering.headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(answering.body.encode())
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the parent's name
+            """Nothing on standard error."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as listening:
+        answering.port = listening.server_address[1]
+        thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        yield answering
+        listening.shutdown()
+        thread.join()
+
+
+def found(name: str, **options: Any) -> Finding:
+    findings = [finding for finding in examine(Consultation(**options)) if finding.name == name]
+    assert findings, name
+    return findings[0]
+
+
+def test_a_service_that_answers_is_well(db: None, server: Answering) -> None:
+    assert found(server.url, urls=[server.url]) == Finding(server.url, Level.WELL, "token accepted, version 18.9.0")
+
+
+@pytest.mark.parametrize(
+    ("change", "text", "advice"),
+    [
+        ({"status": 302, "headers": {"Location": "https://x/"}}, "redirects to https://x/", "No client follows a redirect"),
+        ({"status": 401, "body": '{"message": "401 Unauthorized"}'}, "refuses our token", "another secret"),
+        ({"body": "<html>Welcome to nginx</html>"}, "answers 200 and no JSON", "API is not accessible"),
+        ({"body": "[]"}, "answers 200 and no JSON", "Something else listens"),
+        ({"status": 502, "body": "<html>Bad gateway</html>"}, "answers 502 and no JSON", "proxy answers by itself"),
+        ({"status": 503, "body": '{"message": "away"}'}, "answers 503: away", "log"),
+        ({"unix_status": 400}, "does not answer to `Host: unix`", "ALLOWED_HOSTS"),
+    ],
+)
+def test_what_clients_would_stumble_over(db: None, server: Answering, change: dict[str, Any], text: str, advice: str) -> None:
+    for name, value in change.items():
+        setattr(server, name, value)
+    finding = found(server.url, urls=[server.url])
+    assert finding.level == Level.PROBLEM
+    assert text in finding.text
+    assert advice in finding.advice
+
+
+def test_a_clock_that_is_off_is_seen_in_the_answer(db: None, server: Answering) -> None:
+    server.headers = {"Date": "Mon, 01 Jan 2024 00:00:00 GMT"}
+    assert "s off" in found("clock", urls=[server.url]).text
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http+unix:///nowhere.sock", "http://no-such-host.invalid"])
+def test_nobody_there(db: None, url: str) -> None:
+    finding = found(url, urls=[url])
+    assert (finding.level, "cannot be reached" in finding.text) == (Level.PROBLEM, True)
+
+
+def test_the_clients_secret_is_compared(db: None, tmp_path: Path, server: Answering) -> None:
+    path = tmp_path / "theirs"
+    assert found("the clients' secret", secret_file=str(path)).level == Level.PROBLEM
+    path.write_text(SHELL_SECRET + "\n")
+    assert found("the clients' secret", secret_file=str(path)).level == Level.WELL
+    path.write_text("another")
+    assert "another secret than ours" in found("the clients' secret", secret_file=str(path)).text
+
+
+def test_our_secret_files(db: None, settings: Settings, tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    settings.GITLAB_SHELL_SECRET_FILE = path
+    assert "is missing" in found("shell secret").text
+    path.write_text("")
+    assert found("shell secret").level == Level.PROBLEM
+    path.write_text("short")
+    assert "is short" in found("shell secret").text
+    path.write_text("x" * 64)
+    path.chmod(0o644)
+    assert found("shell secret").advice == f"chmod o-r {path}"
+    path.chmod(0o600)
+    assert found("shell secret").level == Level.WELL
+
+
+def test_workers_and_tasks(db: None) -> None:
+    follow_push.enqueue(0, "")
+    assert found("workers") == Finding("workers", Level.PROBLEM, "none is alive; 1 tasks wait", "Start manage.py db_worker.")
+    TaskWorker.objects.create(worker_id="x", host="x", pid=1)
+    assert found("workers").level == Level.WELL
+    DBTaskResult.objects.update(enqueued_at=timezone.now() - timedelta(minutes=6))
+    assert "the oldest has waited" in found("tasks").text
+    DBTaskResult.objects.update(status="FAILED", worker_ids=["x"] * 10)
+    assert "1 have failed for good" in found("tasks").text
+
+
+def test_the_shared_store_and_the_database(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert found("database").level == found("migrations").level == found("shared store").level == Level.WELL
+    monkeypatch.setattr("internal_api.doctor_checks.shared_store", type("Away", (DatabaseStore,), {"is_healthy": lambda self: False}))
+    assert found("shared store").level == Level.PROBLEM
+
+
+def test_each_gitaly(db: None, tmp_path: Path, rockets: Project) -> None:
+    Storage.objects.all().update(gitaly_address=f"unix:{tmp_path}/nobody.sock")
+    assert "Start Gitaly" in found("storage default", seconds=1.0).advice
+    with running(tmp_path / "storages", token="gitaly token") as server:
+        for token, level in ((None, Level.PROBLEM), ("wrong", Level.PROBLEM), ("gitaly token", Level.WELL)):
+            storage = Storage.objects.get()
+            storage.gitaly_address, storage.gitaly_token = server.address, token
+            storage.save()
+            assert found("storage default").level == level
+
+
+def test_whether_pushes_are_reported(rockets: Project) -> None:
+    assert "gitaly check" in found("calls from Gitaly").advice
+    PushEvent.objects.create(project=rockets, gl_repository="project-1", created_at=timezone.now() - timedelta(hours=3))
+    assert found("calls from Gitaly").text == "the last push was reported 3.0 hours ago"
+
+
+def test_the_command_prints_a_line_each_and_fails_when_something_does_not_work(db: None, server: Answering) -> None:
+    out = StringIO()
+    with pytest.raises(SystemExit) as left:
+        call_command("doctor", "--url", server.url, stdout=out, no_color=True)
+    assert left.value.code == 1
+    lines = out.getvalue().splitlines()
+    assert "PROBLEM workers: none is alive; 0 tasks wait -> Start manage.py db_worker." in lines
+    assert f"ok      {server.url}: token accepted, version 18.9.0" in lines
+    TaskWorker.objects.create(worker_id="x", host="x", pid=1)
+    out = StringIO()
+    call_command("doctor", "--url", server.url, "--json", stdout=out)
+    assert {finding["level"] for finding in json.loads(out.getvalue())} <= {"well", "warning"}
+
+
+def test_a_check_that_breaks_does_not_stop_the_others(db: None, monkeypatch: pytest.MonkeyPatch, server: Answering) -> None:
+    def broken() -> None:
+        raise RuntimeError("with a secret in it")
+
+    monkeypatch.setattr("internal_api.doctor_checks.queue_state", broken)
+    findings = list(examine(Consultation(urls=[server.url])))
+    assert Finding("workers", Level.PROBLEM, "could not be checked: RuntimeError", "Look at the findings above first.") in findings
+    assert any(finding.name == server.url for finding in findings)
