@@ -45,6 +45,7 @@ lint: venv  ## format, lint, types, import contracts, migrations, Django's own c
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python manage.py check --fail-level WARNING
+	$(BIN)/python manage.py spectacular --validate --fail-on-warn | diff docs/openapi.yaml - || { echo "The API has changed: make openapi"; exit 1; }
 
 check: lint test  ## everything that has to hold
 
@@ -66,6 +67,9 @@ requirements: venv  ## compile the pinned dependencies anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-strip-extras --python-version 3.11 -o requirements/base.txt pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-strip-extras --python-version 3.11 --extra dev -o requirements/dev.txt pyproject.toml
 
+openapi: venv  ## write the API's description anew
+	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
+
 bench: venv  ## how long pushes of many refs take, on PostgreSQL
 	$(BIN)/python -m tests.servers -- $(BIN)/python -m benchmarks.push_of_many_refs
 
@@ -75,4 +79,4 @@ bench-scim: venv  ## provisioning by SCIM at size, on PostgreSQL
 protocol: venv  ## compile the messages of repositories/gitaly anew
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. repositories/gitaly/gitaly.proto
 
-.PHONY: production bench bench-scim protocol help venv run test test-sqlite test-postgresql lint check format requirements
+.PHONY: openapi production bench bench-scim protocol help venv run test test-sqlite test-postgresql lint check format requirements

@@ -39,4 +39,5 @@ urlpatterns = [
     re_path(r"^application/.*$", UnknownAddressViewSet.as_view(_ANY), name="instance_unknown"),
     *_scope("groups/(?P<group_path>.+?)", "group"),
     re_path(r"^groups/(?P<group_path>.+)/[^/]+$", UnknownAddressViewSet.as_view(_ANY), name="group_unknown"),
+    re_path(r"^[\s\S]*$", UnknownAddressViewSet.as_view(_ANY), name="unknown"),
 ]

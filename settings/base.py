@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from internal_api.openapi_settings import SPECTACULAR
 from settings.environment import BASE_DIR, Environment, secret_in
 
 env = Environment()
@@ -43,6 +44,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
+    "drf_spectacular",
     "kubernetes_agent",
     "scim",
     "storage_limits",
@@ -106,7 +108,9 @@ REST_FRAMEWORK = {
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "internal_api.negotiation.AlwaysJSON",
     "EXCEPTION_HANDLER": "internal_api.exception_handler.exception_handler",
     "UNAUTHENTICATED_USER": None,
+    "DEFAULT_SCHEMA_CLASS": "internal_api.openapi.EndpointSchema",
 }
+SPECTACULAR_SETTINGS = SPECTACULAR
 
 # --- state -----------------------------------------------------------------------------------------------------------
 

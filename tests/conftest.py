@@ -27,7 +27,7 @@ KAS_SECRET = base64.b64encode(bytes(range(32))).decode()
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what needs PostgreSQL where there is only SQLite; real processes are started in one pass, not in both."""
-    left_out = set() if POSTGRESQL else {"postgresql"}
+    left_out = {"once"} if POSTGRESQL else {"postgresql"}
     if not POSTGRESQL and not os.environ.get("LIVE_ON_SQLITE"):
         left_out.add("live")
     deselected = [item for item in items if any(item.get_closest_marker(name) for name in left_out)]

@@ -67,6 +67,7 @@ class Service:
         self.url = f"http://127.0.0.1:{self.port}"
         self.shell_secret = self.directory / "shell_secret"
         self.shell_secret.write_text("the shell secret of a running service\n")
+        self.shell_secret.chmod(0o600)
         self.environment = {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "settings.base",
