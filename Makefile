@@ -30,6 +30,9 @@ run: venv  ## migrate, load the demo and serve on http://localhost:3001
 	export LOG_FORMAT=$${LOG_FORMAT:-text}; trap 'kill $$worker 2>/dev/null' EXIT; \
 	$(BIN)/python manage.py db_worker & worker=$$!; $(BIN)/gunicorn -c settings/gunicorn.py settings.wsgi
 
+demo: venv  ## clone and push over SSH on loopback, and see what is asked and answered
+	@$(BIN)/python -m demo
+
 test: test-sqlite test-postgresql  ## everything, on SQLite and, where its programs are found, on PostgreSQL with Redis
 
 test-sqlite: venv
@@ -79,4 +82,4 @@ bench-scim: venv  ## provisioning by SCIM at size, on PostgreSQL
 protocol: venv  ## compile the messages of repositories/gitaly anew
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. repositories/gitaly/gitaly.proto
 
-.PHONY: openapi production bench bench-scim protocol help venv run test test-sqlite test-postgresql lint check format requirements
+.PHONY: demo openapi production bench bench-scim protocol help venv run test test-sqlite test-postgresql lint check format requirements

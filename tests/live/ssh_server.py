@@ -4,10 +4,11 @@ import getpass
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,8 @@ class SSHServer:
     directory: Path
     port: int
     log: Path
+    url: str = ""
+    """Where the service is asked."""
 
     def key(self, name: str) -> Path:
         """The private key of somebody, made when first asked for."""
@@ -62,12 +65,11 @@ class SSHServer:
         return f"ssh://{getpass.getuser()}@127.0.0.1:{self.port}/{path}"
 
 
-@contextmanager
-def running_sshd(service: Service) -> Iterator[SSHServer]:
-    """OpenSSH's own server; AuthorizedKeysCommand asks the service."""
+def configured(service: Service) -> SSHServer:
+    """A server with its keys and its configuration, not started yet."""
     directory = temporary_directory()
     port = free_port()
-    server = SSHServer(directory, port, directory / "sshd.log")
+    server = SSHServer(directory, port, directory / "sshd.log", service.url)
     script = Path(git_client.__file__).resolve()
     # OpenSSH wants the command in a directory of root's that nobody else may write to; env is in one, and starts ours.
     here = f"{service.url} {service.shell_secret} {directory / 'repositories'}"
@@ -85,6 +87,14 @@ def running_sshd(service: Service) -> Iterator[SSHServer]:
     # Every authority is let through to the question, as gitlab-sshd does; the service decides.
     authorities = [server.public_key(name) for name in ("authority", "foreign_authority")]
     (directory / "authorities").write_text("\n".join(authorities) + "\n")
+    return server
+
+
+@contextmanager
+def running_sshd(service: Service, through: Callable[[], AbstractContextManager[str]] | None = None) -> Iterator[SSHServer]:
+    """OpenSSH's own server; AuthorizedKeysCommand asks the service, `through` a proxy once a company is there."""
+    server = configured(service)
+    directory, port = server.directory, server.port
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)  # sshd's privilege separation wants it
     with server.log.open("wb") as log:
@@ -92,7 +102,15 @@ def running_sshd(service: Service) -> Iterator[SSHServer]:
     try:
         wait_until(lambda: answers(port), "sshd")
         populate(service, server)
-        yield server
+        if through is None:
+            yield server
+            return
+        with through() as server.url:
+            config = directory / "sshd_config"
+            config.write_text(config.read_text().replace(service.url, server.url))
+            process.send_signal(signal.SIGHUP)
+            wait_until(lambda: answers(port), "sshd")
+            yield server
     finally:
         process.terminate()
         process.wait(10)
