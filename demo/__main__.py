@@ -61,8 +61,7 @@ def story(service: Service, server: SSHServer) -> None:
     git(server, "ann", "push", "origin", "main", cwd=work)
     say("Carol is nobody here, and is not told that there is such a project.")
     git(server, "carol", "clone", address, str(server.directory / "stolen"))
-    changes = f"{'a' * 40} {'b' * 40} refs/heads/main"
-    explained = ("--user", "ann", "--project", "acme/rockets", "--action", "git-receive-pack", "--changes", changes)
+    explained = ("--user", "carol", "--project", "acme/rockets", "--action", "git-upload-pack")
     say(f"Why? python manage.py explain_access {shlex.join(explained)}")
     sys.stdout.write("".join(f"  {line}\n" for line in service.manage("explain_access", *explained).splitlines()))
     say("Clone it yourself:")

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from internal_api.models import AuditEvent, InstanceSettings
+from internal_api.models import AuditEvent, InstanceSettings, RefusedPeer
 
 
 @admin.register(InstanceSettings)
@@ -33,6 +33,16 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+@admin.register(RefusedPeer)
+class RefusedPeerAdmin(ReadOnlyAdmin):
+    """From where tokens come that prove nothing."""
+
+    list_display = ("day", "address", "caller", "number", "last_at")
+    list_filter = ("day", "caller")
+    search_fields = ("address",)
+    ordering = ("-day", "-number")
 
 
 @admin.register(AuditEvent)

@@ -15,6 +15,8 @@ from rest_framework.request import Request
 from internal_api.errors import UnauthorizedError
 from internal_api.logs import note
 from internal_api.metrics import refused_tokens
+from internal_api.peers import peer_of
+from internal_api.refused_peers import refused_peers
 from internal_api.secret_files import write_secret
 from internal_api.service_tokens import KAS, SHELL, InvalidServiceTokenError, Service, ServiceCaller, UnusableSecretError, read_secrets
 
@@ -63,6 +65,7 @@ class ServiceJWTAuthentication(BaseAuthentication):
             return None, self.service.verify(token, service_secrets(self.service))
         except InvalidServiceTokenError as error:
             refused_tokens.labels(self.service.issuer).inc()
+            refused_peers.count(peer_of(request.META), self.service.issuer)
             logger.info("A token of %s was refused: %s", self.service.issuer, error)
             raise UnauthorizedError(self.refusal) from None
 

@@ -14,9 +14,10 @@ from django.db.models import Model, QuerySet
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
-from internal_api.models import AuditEvent, SharedValue
+from internal_api.models import AuditEvent, RefusedPeer, SharedValue
 
 BATCH = 1000
+REFUSED_PEERS_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,10 @@ def _old_audit_events(now: datetime) -> int:
     return older_than(AuditEvent.objects.all(), now, settings.AUDIT_EVENT_RETENTION_DAYS)
 
 
+def _old_refused_peers(now: datetime) -> int:
+    return delete_in_batches(RefusedPeer.objects.filter(day__lt=now.date() - timedelta(days=REFUSED_PEERS_DAYS)))
+
+
 def _old_task_results(now: datetime) -> int:
     days = settings.TASK_RESULT_RETENTION_DAYS
     return delete_in_batches(DBTaskResult.objects.filter(finished_at__lte=now - timedelta(days=days))) if days else 0
@@ -81,4 +86,5 @@ def register() -> None:
     register_clean_up("shared values", _expired_values)
     register_clean_up("sessions", _expired_sessions)
     register_clean_up("audit events", _old_audit_events)
+    register_clean_up("refused peers", _old_refused_peers)
     register_clean_up("task results", _old_task_results)

@@ -3,9 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from django.db.models import Sum
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.safestring import SafeString
 
+from internal_api.models import RefusedPeer
 from internal_api.shared_store import shared_store
 from internal_api.workers import queue_state
 
@@ -47,8 +50,10 @@ def panels() -> list[Panel]:
 
 def _health() -> Panel:
     is_healthy = shared_store().is_healthy()
+    refused = RefusedPeer.objects.filter(day=timezone.now().date()).aggregate(number=Sum("number"))["number"] or 0
+    peers = Line("Tokens refused today", str(refused), address=reverse("admin:internal_api_refusedpeer_changelist"))
     database = Line("Database", "answers")  # or this page would not be there
-    return Panel("Health", (database, Line("Shared store", "answers" if is_healthy else "away", is_bad=not is_healthy)))
+    return Panel("Health", (database, Line("Shared store", "answers" if is_healthy else "away", is_bad=not is_healthy), peers))
 
 
 def _background_work() -> Panel:

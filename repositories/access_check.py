@@ -27,7 +27,10 @@ class Quarantine:
 
 @dataclass(frozen=True, slots=True)
 class AccessCheck:
-    """One question. `changes` is None for `_any`; `relative_path` is Gitaly's own path of the repository during the push."""
+    """One question. `changes` is None for `_any`; `relative_path` is Gitaly's own path of the repository during the push.
+
+    `project_parameter` is the path as it was sent: rate limits count by it.
+    """
 
     action: str
     protocol: str
@@ -39,6 +42,7 @@ class AccessCheck:
     quarantine: Quarantine
     relative_path: str
     scoped_user_id: int | None
+    project_parameter: str
 
 
 def read_access_check(parameters: Parameters) -> AccessCheck:
@@ -62,6 +66,7 @@ def read_access_check(parameters: Parameters) -> AccessCheck:
         quarantine=_quarantine(parameters.text("env")),
         relative_path=parameters.text("relative_path") or "",
         scoped_user_id=Parameters(context).record_id("scoped-user-id"),
+        project_parameter=project or "",
     )
 
 

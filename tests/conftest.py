@@ -12,9 +12,10 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from accounts.models import User
-from internal_api import instance
+from internal_api import instance, rate_limits
 from internal_api.authentication import service_secrets
 from internal_api.logs import JSONFormatter
+from internal_api.refused_peers import refused_peers
 from internal_api.service_tokens import KAS, SHELL
 from internal_api.shared_store import shared_store
 from repositories.models import Namespace, Project
@@ -60,6 +61,8 @@ def own_redis(settings: Settings) -> None:
 def nothing_remembered() -> Iterator[None]:
     """No settings of an earlier test, whose version may be the same."""
     instance.forget()
+    rate_limits.forget()
+    refused_peers.forget()
     yield
     instance.forget()
 

@@ -14,7 +14,7 @@ from pytest_django import DjangoAssertNumQueries
 from accounts.models import PersonalAccessToken, SSHKey, User
 from accounts.services.personal_access_tokens import create_token
 from internal_api.digests import token_digest
-from internal_api.models import AuditEvent, InstanceSettings
+from internal_api.models import AuditEvent, InstanceSettings, RefusedPeer
 from kubernetes_agent.models import AgentAuthorization, AgentToken, Scanner, SecurityPolicy, Vulnerability
 from kubernetes_agent.services.metrics import increase_counters
 from kubernetes_agent.services.tokens import create_agent_token
@@ -85,6 +85,7 @@ def company(rockets: Project, ann: User, root: User) -> dict[Any, Any]:
     set_enterprise_group(ann, rockets.namespace)
     ErrorTrackingKey.objects.create(project=rockets, public_key="glet_1")
     InstanceSettings().save()
+    RefusedPeer.objects.create(day="2030-01-01", address="10.0.0.1", caller="gitlab-shell", number=3, last_at="2030-01-01T00:00:00Z")
     agent = AgentFactory.create(project=rockets, created_by=ann)
     create_agent_token(agent=agent, name="first", token="the agent token")
     AgentAuthorization.objects.create(agent=agent, kind="ci_access", project=rockets)

@@ -2,7 +2,8 @@
 
 from internal_api.models.audit_event import AuditEvent
 from internal_api.models.instance_settings import InstanceSettings
+from internal_api.models.refused_peer import RefusedPeer
 from internal_api.models.shared_value import SharedValue
 from internal_api.models.task_worker import TaskWorker
 
-__all__ = ["AuditEvent", "InstanceSettings", "SharedValue", "TaskWorker"]
+__all__ = ["AuditEvent", "InstanceSettings", "RefusedPeer", "SharedValue", "TaskWorker"]

@@ -8,6 +8,7 @@ from rest_framework.request import Request as HTTPRequest
 from accounts.selectors.users import user_exists
 from internal_api.errors import DomainError, NotFoundError, UnavailableError
 from internal_api.logs import note
+from internal_api.peers import peer_of
 from internal_api.responses import JSONResponse
 from internal_api.views.base import ShellViewSet
 from repositories import policy
@@ -23,6 +24,7 @@ from repositories.selectors.protection import find_protection, protected_branch_
 from repositories.services.decisions import count_decision, decide, record_key_use, record_pull, record_refusal
 from repositories.services.one_shot_messages import remember_created, remember_moved
 from repositories.services.push_to_create import ProjectCreationError, create_by_push
+from repositories.services.rate_limits import limit_git_operations
 from repositories.services.timed_log import TimedLog
 
 
@@ -34,6 +36,13 @@ class AllowedViewSet(ShellViewSet):
         log = TimedLog(check.changes or ())
         facts = with_otp_session(gather(check.who, check.what))
         refuse_unknown_scoped_user(check, facts)
+        limit_git_operations(
+            facts.actor,
+            facts.settings.gitlab_shell_operation_limit,
+            action=check.action,
+            project=check.project_parameter,
+            peer=peer_of(request.META),
+        )
         record_key_use(facts)
         question, verdict = self._decided(check, facts, log)
         if isinstance(verdict, policy.CreateProject):

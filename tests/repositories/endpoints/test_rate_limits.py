@@ -1,0 +1,155 @@
+"""How often /allowed may be asked (contract: allowed 8.3, decisions 4b and 10a), and who shows bad tokens."""
+
+import time
+from typing import Any
+
+import pytest
+from django.test import Client
+from pytest_django.fixtures import Settings
+
+from accounts.models import SSHKey, User
+from internal_api import rate_limits
+from internal_api.models import InstanceSettings, RefusedPeer
+from internal_api.peers import peer_of
+from internal_api.refused_peers import MOST_ADDRESSES, RefusedPeers, refused_peers
+from internal_api.shared_store import SharedStoreError
+from repositories.models import Project
+from repositories.services.access import grant_deploy_key, set_member
+from tests.factories import DeployKeyFactory, SSHKeyFactory
+from tests.statements import at_most
+
+
+@pytest.fixture(autouse=True)
+def still(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """A clock that stands in the middle of a minute of long ago, so that no test crosses into the next."""
+    now = [1_700_000_030.0 + time.monotonic_ns() % 10_000 * 60]
+    monkeypatch.setattr(rate_limits, "time", type("Clock", (), {"time": staticmethod(lambda: now[0])}))
+    return now
+
+
+@pytest.fixture
+def key(ann: User, rockets: Project, store: Any) -> SSHKey:
+    InstanceSettings(gitlab_shell_operation_limit=3).save()
+    set_member(rockets, ann, 30)
+    return SSHKeyFactory.create(user=ann)
+
+
+def ask(shell: Client, peer: str = "127.0.0.1", **who: Any) -> Any:
+    question = {"project": "acme/rockets", "action": "git-upload-pack", "changes": "_any", "protocol": "ssh", **who}
+    return shell.post("/api/v4/internal/allowed", question, content_type="application/json", REMOTE_ADDR=peer)
+
+
+def test_the_fourth_question_of_a_minute_is_too_many(shell: Client, key: SSHKey, still: list[float]) -> None:
+    assert [ask(shell, key_id=key.pk).status_code for _ in range(5)] == [200, 200, 200, 429, 429]
+    refused = ask(shell, key_id=key.pk)
+    assert refused.json() == {"message": "This endpoint has been requested too many times. Try again later."}
+    assert refused["Retry-After"] == "60"
+    still[0] += 60
+    assert ask(shell, key_id=key.pk).status_code == 200
+
+
+def test_each_actor_action_and_project_is_counted_by_itself(shell: Client, key: SSHKey, ann: User, rockets: Project) -> None:
+    deploy_key = DeployKeyFactory.create()
+    grant_deploy_key(rockets, deploy_key, can_push=False)
+    ways: list[dict[str, Any]] = [
+        {"key_id": key.pk},
+        {"user_id": ann.pk},
+        {"key_id": deploy_key.pk},
+        {"key_id": key.pk, "action": "git-upload-archive"},
+        {"key_id": key.pk, "project": "/acme/rockets.git"},
+        {},
+    ]
+    for way in ways:
+        assert 429 not in {ask(shell, **way).status_code for _ in range(3)}, way
+        assert ask(shell, **way).status_code == 429, way
+
+
+def test_an_address_has_a_bucket_of_its_own_unless_it_stands_for_many(shell: Client, key: SSHKey, ann: User, settings: Settings) -> None:
+    """One sshd is one peer for everybody, and a unix socket has no address."""
+    for who in ({"key_id": key.pk}, {"user_id": ann.pk}):
+        assert ask(shell, peer="10.0.0.9", **who).status_code == 200
+    settings.TRUSTED_ADDRESSES = ["10.0.0.0/8"]
+    assert ask(shell, peer="10.0.0.9", user_id=ann.pk).status_code == 200
+    settings.TRUSTED_ADDRESSES = []
+    assert ask(shell, peer="10.0.0.9", user_id=ann.pk).status_code == 200
+    assert ask(shell, peer="10.0.0.9").status_code == 429, "nobody has asked before, but this address has"
+    assert ask(shell, peer="").status_code == 404
+
+
+def test_nought_switches_it_off_and_costs_no_statement(shell: Client, key: SSHKey) -> None:
+    InstanceSettings(gitlab_shell_operation_limit=0).save()
+    ask(shell, key_id=key.pk)
+    with at_most(1):
+        assert {ask(shell, key_id=key.pk).status_code for _ in range(1)} == {200}
+    assert {ask(shell, key_id=key.pk).status_code for _ in range(20)} == {200}
+
+
+def test_pushes_themselves_are_not_counted(shell: Client, key: SSHKey, rockets: Project) -> None:
+    for _ in range(6):
+        assert shell.post("/api/v4/internal/pre_receive", {"gl_repository": f"project-{rockets.pk}"}).status_code == 200
+
+
+def test_while_the_store_is_away_nobody_is_held_up(shell: Client, key: SSHKey, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> None:
+        raise SharedStoreError("away")
+
+    settings.REDIS_URL = settings.REDIS_URL or "redis://127.0.0.1:1/0"
+    monkeypatch.setattr(rate_limits, "shared_store", away)
+    assert {ask(shell, key_id=key.pk).status_code for _ in range(6)} == {200}
+
+
+def test_a_parameter_of_any_length_makes_a_short_key(shell: Client, key: SSHKey) -> None:
+    assert ask(shell, key_id=key.pk, project="a/" + "b" * 100_000).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("direct", "forwarded", "peer"),
+    [
+        ("10.0.0.1", None, "10.0.0.1"),
+        ("10.0.0.1", "8.8.8.8", "10.0.0.1"),
+        ("127.0.0.1", "8.8.8.8", "8.8.8.8"),
+        ("", "8.8.8.8", "8.8.8.8"),
+        ("127.0.0.1", "1.1.1.1, 8.8.8.8", "8.8.8.8"),
+        ("127.0.0.1", "8.8.8.8, nonsense", "127.0.0.1"),
+        ("127.0.0.1", "2001:DB8::1", "2001:db8::1"),
+    ],
+)
+def test_only_a_trusted_peer_may_say_for_whom_it_asks(direct: str, forwarded: str | None, peer: str) -> None:
+    meta = {"REMOTE_ADDR": direct} | ({"HTTP_X_FORWARDED_FOR": forwarded} if forwarded else {})
+    assert peer_of(meta) == peer
+
+
+def bad_token(stranger: Client, peer: str) -> int:
+    headers = {"gitlab-shell-api-request": "x"}
+    return int(stranger.get("/api/v4/internal/check", headers=headers, REMOTE_ADDR=peer).status_code)
+
+
+def test_bad_tokens_are_counted_by_address(stranger: Client, db: None) -> None:
+    refused_peers.flush()
+    assert {bad_token(stranger, "10.0.0.1") for _ in range(3)} == {401}
+    refused_peers.flush()
+    assert bad_token(stranger, "10.0.0.2") == 401
+    told = dict(RefusedPeer.objects.values_list("address", "number"))
+    assert (told["10.0.0.1"], told["10.0.0.2"]) == (3, 1)
+
+
+def test_a_thousand_bad_tokens_cost_hardly_a_statement_and_no_good_one_waits(shell: Client, stranger: Client, key: SSHKey) -> None:
+    refused_peers.flush()
+    bad_token(stranger, "10.0.0.1")
+    InstanceSettings(gitlab_shell_operation_limit=0).save()
+    ask(shell, key_id=key.pk)
+    with at_most(1):
+        for number in range(1000):
+            bad_token(stranger, f"10.0.{number // 250}.{number % 250}")
+        assert ask(shell, key_id=key.pk).status_code == 200
+
+
+def test_many_addresses_are_told_together(db: None) -> None:
+    counting = RefusedPeers()
+    counting.count("10.9.9.9", "gitlab-shell")
+    for number in range(MOST_ADDRESSES * 3):
+        counting.count(f"10.0.{number // 250}.{number % 250}", "gitlab-shell")
+    counting.flush()
+    counting.count("10.9.9.9", "gitlab-shell")
+    assert RefusedPeer.objects.count() <= MOST_ADDRESSES + 2
+    assert RefusedPeer.objects.get(address="others").number > MOST_ADDRESSES
