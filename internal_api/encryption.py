@@ -7,8 +7,9 @@ from typing import Any
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.apps import apps
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 
 
 @lru_cache(maxsize=4)
@@ -21,7 +22,7 @@ def _cipher(keys: tuple[str, ...]) -> MultiFernet:
 
 
 def _current() -> MultiFernet:
-    return _cipher((settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS))
+    return _cipher((*settings.ENCRYPTION_KEYS, settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS))
 
 
 def encrypt(plain: str) -> str:
@@ -31,14 +32,40 @@ def encrypt(plain: str) -> str:
 
 @lru_cache(maxsize=1024)
 def decrypt(stored: str) -> str:
-    """The secret again. Raises ValueError when neither SECRET_KEY nor one of its fallbacks made the stored text.
+    """The secret again. Raises ValueError when none of the keys that are configured made the stored text.
 
     Remembered, since a storage's token is needed for every decision.
     """
     try:
         return _current().decrypt(stored.encode()).decode()
     except InvalidToken as error:
-        raise ValueError("A stored secret cannot be decrypted: SECRET_KEY has changed and is not among its fallbacks.") from error
+        raise ValueError(
+            "A stored secret cannot be decrypted: its key is not among those that are configured."
+        ) from error
+
+
+def rotate(batch: int = 500) -> dict[str, int]:
+    """Encrypt everything that is stored under the first key; how many values of each column there were."""
+    return {
+        f"{model._meta.label}.{field.name}": _rotate_column(model, field.name, batch)  # noqa: SLF001  Django's public name for it
+        for model in apps.get_models()
+        for field in model._meta.concrete_fields  # noqa: SLF001  likewise
+        if isinstance(field, EncryptedTextField)
+    }
+
+
+def _rotate_column(model: type[models.Model], name: str, batch: int) -> int:
+    """In batches, each a transaction of its own with its rows locked, so that a change made meanwhile is not undone."""
+    last, number = 0, 0
+    while True:
+        with transaction.atomic():
+            filled = model._default_manager.exclude(**{name: None}).exclude(**{name: ""})  # noqa: SLF001  the model's manager
+            rows = list(filled.filter(pk__gt=last).select_for_update().order_by("pk")[:batch])
+            model._default_manager.bulk_update(rows, [name])  # noqa: SLF001  likewise
+        number += len(rows)
+        if len(rows) < batch:
+            return number
+        last = rows[-1].pk
 
 
 class EncryptedTextField(models.TextField):  # type: ignore[type-arg]  # generic for mypy only, not at run time

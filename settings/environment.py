@@ -33,6 +33,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("ALLOWED_HOSTS", list, ["localhost", "127.0.0.1", "[::1]", "unix"], "Host headers that are answered, beside EXTERNAL_URL's"),
     Option("SECRET_KEY", str, "", "Signs sessions and encrypts what is stored encrypted; made under VAR_DIR when empty"),
     Option("SECRET_KEY_FALLBACKS", list, [], "Earlier values of SECRET_KEY that still decrypt"),
+    Option("ENCRYPTION_KEYS", list, [], "Keys of encrypted columns, the first for writing; empty leaves it to SECRET_KEY"),
     Option("GITLAB_SHELL_SECRET_FILE", str, ".gitlab_shell_secret", "File with the secret shared with GitLab Shell and Gitaly"),
     Option("GITLAB_SHELL_PREVIOUS_SECRET_FILE", str, "", "File with a second secret that is accepted during a rotation"),
     Option("GITLAB_KAS_SECRET_FILE", str, ".gitlab_kas_secret", "File with the secret shared with kas (base64 of 32 bytes)"),
@@ -61,7 +62,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("DEBUG", bool, False, "Django's debug pages; never in production"),
 )
 
-SECRETS = frozenset({"SECRET_KEY", "DATABASE_URL", "DATABASE_REPLICA_URL", "REDIS_URL"})
+SECRETS = frozenset({"SECRET_KEY", "ENCRYPTION_KEYS", "DATABASE_URL", "DATABASE_REPLICA_URL", "REDIS_URL"})
 """Settings that may also come as a file, named by the setting's name and _FILE."""
 
 
