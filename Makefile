@@ -70,6 +70,9 @@ requirements: venv  ## compile the pinned dependencies anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-strip-extras --python-version 3.11 -o requirements/base.txt pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-strip-extras --python-version 3.11 --extra dev -o requirements/dev.txt pyproject.toml
 
+chaos: venv  ## kill what can be killed, and print what was lost
+	$(BIN)/python -m tests.servers -- $(BIN)/python -m pytest -q -s tests/live/test_faults.py tests/live/test_webhooks.py
+
 openapi: venv  ## write the API's description anew
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
 
@@ -82,4 +85,4 @@ bench-scim: venv  ## provisioning by SCIM at size, on PostgreSQL
 protocol: venv  ## compile the messages of repositories/gitaly anew
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. repositories/gitaly/gitaly.proto
 
-.PHONY: demo openapi production bench bench-scim protocol help venv run test test-sqlite test-postgresql lint check format requirements
+.PHONY: chaos demo openapi production bench bench-scim protocol help venv run test test-sqlite test-postgresql lint check format requirements

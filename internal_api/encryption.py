@@ -39,9 +39,7 @@ def decrypt(stored: str) -> str:
     try:
         return _current().decrypt(stored.encode()).decode()
     except InvalidToken as error:
-        raise ValueError(
-            "A stored secret cannot be decrypted: its key is not among those that are configured."
-        ) from error
+        raise ValueError("A stored secret cannot be decrypted: its key is not among those that are configured.") from error
 
 
 def rotate(batch: int = 500) -> dict[str, int]:

@@ -115,6 +115,7 @@ SPECTACULAR_SETTINGS = SPECTACULAR
 
 # --- state -----------------------------------------------------------------------------------------------------------
 
+DECISION_SECONDS = env.number("DECISION_SECONDS")
 PREPARED = env.flag("DATABASE_PREPARED_STATEMENTS")
 
 
@@ -129,8 +130,8 @@ def _database(url: str) -> dict[str, Any]:
             "prepare_threshold": 1 if PREPARED else None,
         }
         if PREPARED:
-            # The whole budget of one decision is 50 seconds. A pooler takes no options; there the role has them.
-            database["OPTIONS"]["options"] = "-c statement_timeout=50000 -c lock_timeout=20000"
+            # No statement outlives a decision's budget. A pooler takes no options; there the role has them.
+            database["OPTIONS"]["options"] = f"-c statement_timeout={DECISION_SECONDS * 1000} -c lock_timeout=20000"
         if pool_size := env.number("DATABASE_POOL_SIZE"):
             database["OPTIONS"]["pool"] = {"min_size": 1, "max_size": pool_size, "timeout": 10}
         else:

@@ -43,6 +43,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("STATIC_ROOT", str, "", "Directory of collected static files; empty for `static` in VAR_DIR"),
     Option("GITLAB_VERSION", str, "18.9.0", "Version told by /check"),
     Option("GITLAB_REVISION", str, "0000000000", "Revision told by /check"),
+    Option("DECISION_SECONDS", int, 50, "Seconds that one decision of /allowed may take, waiting for Gitaly included"),
     Option("LFS_TOKEN_TTL", int, 1800, "Life of an LFS token in seconds"),
     Option("SCIM_TOKEN_GRACE", int, 3600, "Seconds for which a rotated SCIM token is still good"),
     Option("AUDIT_EVENT_RETENTION_DAYS", int, 365, "Age at which `clean_up` removes audit events; 0 keeps them"),

@@ -4,12 +4,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from django.conf import settings
+
 from internal_api.errors import UnavailableError
 from repositories.gitaly.errors import GitalyTooSlowError
 from repositories.policy import Change
-
-BUDGET = 50.0
-"""Seconds that one decision may take in all."""
 
 _HEADING = "Push operation timed out\n\nTiming information for debugging purposes:\n"
 FORCE_PUSH = "Checking if you are force pushing to a protected branch..."
@@ -26,7 +25,7 @@ class TimedLog:
     def __init__(self, changes: Sequence[Change] = (), clock: Callable[[], float] = time.monotonic) -> None:
         self._changes = changes
         self._clock = clock
-        self._end = clock() + BUDGET
+        self._end = clock() + settings.DECISION_SECONDS
         self._sections: list[str] = []
 
     def seconds_left(self) -> float:

@@ -71,7 +71,7 @@ def doctor(service: Service, *arguments: str) -> subprocess.CompletedProcess[str
     return subprocess.run(command, cwd=ROOT, env=service.environment, capture_output=True, text=True, check=False)
 
 
-def start_nginx(directory: Path, path: Path, inner: int, outer: int) -> subprocess.Popen[bytes]:
+def start_nginx(directory: Path, path: Path, inner: int, outer: int, upstream: str | None = None) -> subprocess.Popen[bytes]:
     """Debian's nginx with the file that is shipped; only addresses and file names are others."""
     subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
     key, certificate = str(directory / "key.pem"), str(directory / "certificate.pem")
@@ -93,11 +93,13 @@ def start_nginx(directory: Path, path: Path, inner: int, outer: int) -> subproce
     ]
     subprocess.run([*command, *subject], check=True, capture_output=True)
     shipped = (ROOT / "deploy" / "nginx.conf").read_text()
-    shipped = shipped.replace("server service:3001", f"server unix:{path}").replace("listen 8080", f"listen 127.0.0.1:{inner}")
+    shipped = shipped.replace("server service:3001", f"server {upstream or f'unix:{path}'}").replace(
+        "listen 8080", f"listen 127.0.0.1:{inner}"
+    )
     shipped = shipped.replace("listen 8443", f"listen 127.0.0.1:{outer}").replace("/etc/nginx/tls", str(directory))
     (directory / "nginx.conf").write_text(
         f"daemon off; pid {directory}/nginx.pid; error_log {directory}/nginx.log; user root; worker_processes 2;\n"
-        f"events {{ worker_connections 1024; }}\nhttp {{ access_log off; client_body_temp_path {directory}/body; proxy_temp_path {directory}/proxy;\n"
+        f"events {{ worker_connections 4096; }}\nhttp {{ access_log off; client_body_temp_path {directory}/body; proxy_temp_path {directory}/proxy;\n"
         f"fastcgi_temp_path {directory}/f; uwsgi_temp_path {directory}/u; scgi_temp_path {directory}/s;\n{shipped}\n}}\n"
     )
     nginx = subprocess.Popen([shutil.which("nginx") or "/usr/sbin/nginx", "-c", str(directory / "nginx.conf"), "-p", str(directory)])

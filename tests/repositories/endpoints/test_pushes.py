@@ -160,10 +160,10 @@ def test_when_git_cannot_be_asked_the_push_is_refused(
 
 
 def test_a_gitaly_that_hangs_ends_the_push_in_time(
-    shell: Client, key: SSHKey, rockets: Project, gitaly: FakeGitaly, commits: list[str], monkeypatch: pytest.MonkeyPatch
+    shell: Client, key: SSHKey, rockets: Project, gitaly: FakeGitaly, commits: list[str], settings: Settings
 ) -> None:
     """Allowed 5.9, gitaly 6 #47; with a shorter budget than the real one."""
-    monkeypatch.setattr("repositories.services.timed_log.BUDGET", 0.3)
+    settings.DECISION_SECONDS = 0.3
     protect_branch(rockets, "main", {"push": [30]})
     gitaly.hang_seconds = 1
     status, message = answer(ask(shell, rockets, f"{commits[0]} {commits[1]} refs/heads/main\n"))
