@@ -43,12 +43,17 @@ def create_project(*, path: str, namespace: Namespace, name: str = "", storage: 
 def add_redirect(project: Project, path: str) -> bool:
     """Let a former path lead to a project; whether that is new. Raises InvalidProjectError when it leads elsewhere."""
     existing = RedirectRoute.objects.filter(path__iexact=path).first()
-    if existing is not None:
-        if existing.project_id != project.pk:
-            raise InvalidProjectError(f"{path!r} leads to another project already.")
-        return False
-    RedirectRoute.objects.create(path=path, project=project)
-    return True
+    if existing is None:
+        try:
+            with transaction.atomic():
+                RedirectRoute.objects.create(path=path, project=project)
+        except IntegrityError:  # somebody was quicker
+            existing = RedirectRoute.objects.get(path__iexact=path)
+        else:
+            return True
+    if existing.project_id != project.pk:
+        raise InvalidProjectError(f"{path!r} leads to another project already.")
+    return False
 
 
 def move_project(project: Project, namespace: Namespace, path: str) -> str:

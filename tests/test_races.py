@@ -1,0 +1,226 @@
+"""Two at once, with real threads on PostgreSQL: whatever has a natural key is made once, and nobody slips between a check and a change."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pyotp
+import pytest
+from django.db import connection
+from django.test import Client
+
+from accounts.errors import CommandRefusedError
+from accounts.models import PersonalAccessToken, SSHKey, User
+from accounts.services.personal_access_tokens import create_token
+from accounts.services.second_factor import check_otp, consume_recovery_code, generate_recovery_codes
+from accounts.services.ssh_keys import add_deploy_key, add_user_key, revoke_key
+from accounts.services.users import create_user, ghost_user, set_extra_emails
+from internal_api.authentication import service_secrets
+from internal_api.errors import DomainError
+from internal_api.models import InstanceSettings
+from internal_api.service_tokens import SHELL
+from kubernetes_agent.models import Agent, AgentToken
+from kubernetes_agent.services.tokens import create_agent, create_agent_token
+from repositories.errors import LastOwnerError
+from repositories.models import (
+    DeployKeyGrant,
+    GroupLink,
+    GroupSSHCertificate,
+    Member,
+    Namespace,
+    Project,
+    ProtectedBranch,
+    ProtectedTag,
+    RedirectRoute,
+    Route,
+)
+from repositories.services.access import grant_deploy_key, leave_group, set_member, share_with
+from repositories.services.certificates import add_certificate_authority, set_enterprise_group
+from repositories.services.namespaces import create_group
+from repositories.services.projects import add_redirect, create_project
+from repositories.services.protected_refs import protect_branch, protect_tag
+from scim.models import SCIMToken, Scope
+from scim.services.tokens import rotate_token, scope_of
+from storage_limits.models import LimitExclusion
+from storage_limits.services.exclusions import exclude
+from tests import public_keys
+from tests.factories import DeployKeyFactory, GroupFactory, ProjectFactory, SSHKeyFactory, StorageFactory, UserFactory
+
+pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
+THREADS = 6
+
+
+def at_once(step: Callable[[int], Any], threads: int = THREADS) -> list[Any]:
+    """What each thread got, or the error of ours that it was told; anything else is a failure."""
+    together = threading.Barrier(threads)
+
+    def run(number: int) -> Any:
+        try:
+            together.wait(10)
+            return step(number)
+        except DomainError as error:
+            return error
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(run, range(threads)))
+
+
+class World:
+    """What the makers below start from."""
+
+    def __init__(self) -> None:
+        StorageFactory.create()
+        self.ann = UserFactory.create(username="ann")
+        self.acme = GroupFactory.create(path="acme")
+        self.wiley = GroupFactory.create(path="wiley")
+        self.rockets = ProjectFactory.create(path="rockets", namespace=self.acme)
+        self.deploy_key = DeployKeyFactory.create()
+        self.agent = create_agent(project=self.rockets, name="prod")
+
+
+MAKERS: dict[str, tuple[Callable[[World], object], Callable[[], int]]] = {
+    "user": (lambda w: create_user(username="bob", email="bob@example.com"), lambda: User.objects.filter(username="bob").count()),
+    "e-mail": (
+        lambda w: create_user(username=f"u{threading.get_ident()}", email="bob@example.com"),
+        lambda: User.objects.filter(email="bob@example.com").count(),
+    ),
+    "extra e-mail": (
+        lambda w: set_extra_emails(w.ann, ["more@example.com"]),
+        lambda: w_count(User, extra_emails__email="more@example.com"),
+    ),
+    "user's key": (
+        lambda w: add_user_key(user=w.ann, key=public_keys.ED25519),
+        lambda: SSHKey.objects.filter(user__username="ann").count(),
+    ),
+    "deploy key": (lambda w: add_deploy_key(title="x", key=public_keys.RSA_2048), lambda: SSHKey.objects.filter(title="x").count()),
+    "personal token": (
+        lambda w: create_token(user=w.ann, name="ci", scopes=["api"], expires_at=None, token="glpat-of-this-test"),
+        PersonalAccessToken.objects.count,
+    ),
+    "group": (lambda w: create_group(path="new"), lambda: Route.objects.filter(path="new").count()),
+    "subgroup": (lambda w: create_group(path="sub", parent=w.acme), lambda: Route.objects.filter(path="acme/sub").count()),
+    "project": (lambda w: create_project(path="boats", namespace=w.acme), lambda: Project.objects.filter(path="boats").count()),
+    "redirect": (lambda w: add_redirect(w.rockets, "old/rockets"), RedirectRoute.objects.count),
+    "member": (lambda w: set_member(w.acme, w.ann, 30), Member.objects.count),
+    "member of a project": (lambda w: set_member(w.rockets, w.ann, 30), Member.objects.count),
+    "invitation": (lambda w: share_with(w.rockets, w.wiley, 30), GroupLink.objects.count),
+    "deploy key's grant": (lambda w: grant_deploy_key(w.rockets, w.deploy_key, can_push=True), DeployKeyGrant.objects.count),
+    "protected branch": (lambda w: protect_branch(w.rockets, "main", {"push": [40]}), ProtectedBranch.objects.count),
+    "protected tag": (lambda w: protect_tag(w.rockets, "v*", {}), ProtectedTag.objects.count),
+    "certificate authority": (lambda w: add_certificate_authority(w.acme, key=public_keys.RSA_4096), GroupSSHCertificate.objects.count),
+    "enterprise user": (lambda w: set_enterprise_group(w.ann, w.acme), lambda: w_count(User, enterprise__group__path="acme")),
+    "ghost": (lambda w: ghost_user(), lambda: User.objects.filter(user_type="ghost").count()),
+    "agent": (lambda w: create_agent(project=w.rockets, name="new"), lambda: Agent.objects.filter(name="new").count()),
+    "agent's token": (lambda w: create_agent_token(agent=w.agent, name="t", token="glagent-of-this"), AgentToken.objects.count),
+    "SCIM scope": (lambda w: scope_of(w.acme), Scope.objects.count),
+    "SCIM token": (lambda w: rotate_token(None), SCIMToken.objects.count),
+    "exclusion": (lambda w: exclude(w.acme, "for testing reasons"), LimitExclusion.objects.count),
+    "settings": (lambda w: InstanceSettings().save(), InstanceSettings.objects.count),
+}
+
+
+def w_count(model: Any, **where: Any) -> int:
+    return int(model.objects.filter(**where).count())
+
+
+@pytest.mark.parametrize("what", MAKERS)
+def test_of_six_who_make_the_same_at_once_there_is_one_in_the_end(what: str) -> None:
+    make, count = MAKERS[what]
+    world = World()
+    found = at_once(lambda _: make(world))
+    assert count() == 1
+    assert any(not isinstance(one, DomainError) for one in found)
+
+
+def test_of_two_owners_who_leave_at_once_one_stays() -> None:
+    for number in range(5):
+        group = create_group(path=f"g{number}")
+        owners = [UserFactory.create(username=f"owner{number}{name}") for name in "ab"]
+        for owner in owners:
+            set_member(group, owner, 50)
+        found = at_once(lambda index: leave_group(group, owners[index]), threads=2)  # noqa: B023  finished before the next round
+        assert Member.objects.filter(namespace=group, access_level=50).count() == 1
+        assert sum(isinstance(one, LastOwnerError) for one in found) == 1
+
+
+def test_an_agent_has_two_active_tokens_at_most() -> None:
+    agent = World().agent
+    at_once(lambda number: create_agent_token(agent=agent, name=f"t{number}"))
+    assert AgentToken.objects.filter(agent=agent, status="active").count() == 2
+
+
+def test_a_scim_token_can_be_used_all_the_while_it_is_rotated() -> None:
+    """The former one is good for a while more, so no request falls between the two."""
+    World()
+    _, clear = rotate_token(None)
+
+    def step(number: int) -> set[int]:
+        if number == 0:
+            rotate_token(None)
+            return {200}
+        caller = Client(headers={"authorization": f"Bearer {clear}"})
+        return {caller.get("/api/scim/v2/application/ServiceProviderConfig").status_code for _ in range(10)}
+
+    assert set.union(*at_once(step)) == {200}
+
+
+def test_a_key_that_was_removed_opens_nothing_from_that_moment() -> None:
+    world = World()
+    set_member(world.acme, world.ann, 30)
+    key = SSHKeyFactory.create(user=world.ann)
+    InstanceSettings(gitlab_shell_operation_limit=0).save()
+    removed = threading.Event()
+    headers = {"gitlab-shell-api-request": SHELL.issue(service_secrets(SHELL)[0])}
+    question = {"key_id": key.pk, "project": "acme/rockets", "action": "git-upload-pack", "changes": "_any", "protocol": "ssh"}
+
+    def step(number: int) -> list[tuple[bool, int]]:
+        if number == 0:
+            revoke_key(key)
+            removed.set()
+            return []
+        caller = Client(headers=headers)
+        seen = []
+        for _ in range(20):
+            was_removed = removed.is_set()
+            seen.append((was_removed, caller.post("/api/v4/internal/allowed", question, content_type="application/json").status_code))
+        return seen
+
+    seen = [one for many in at_once(step) for one in many]
+    assert {status for was_removed, status in seen if was_removed} <= {401, 404}
+    assert {status for _, status in seen} <= {200, 401, 404}
+    assert not SSHKey.objects.filter(pk=key.pk).exists()
+
+
+def test_a_one_time_password_is_good_once() -> None:
+    ann = World().ann
+    secret = pyotp.random_base32()
+    User.objects.filter(pk=ann.pk).update(otp_secret=secret)
+    ann.refresh_from_db()
+    code = pyotp.TOTP(secret).now()
+    found = at_once(lambda number: check_otp(User.objects.get(pk=ann.pk), None, code, ip_address=f"10.0.0.{number}"))
+    assert sum(not isinstance(one, CommandRefusedError) for one in found) == 1
+
+
+def test_a_recovery_code_is_good_once() -> None:
+    ann = World().ann
+    code = generate_recovery_codes(ann)[0]
+    assert sum(bool(one) for one in at_once(lambda _: consume_recovery_code(ann, code))) == 1
+
+
+def test_a_limit_and_sizes_that_change_at_once_leave_the_right_flag() -> None:
+    world = World()
+    Namespace.objects.filter(pk=world.acme.pk).update(storage_limit=100)
+    projects = [create_project(path=f"p{number}", namespace=world.acme) for number in range(THREADS)]
+
+    def step(number: int) -> None:
+        for size in (50, 0, 30):
+            project = Project.objects.get(pk=projects[number].pk)
+            project.storage_size = size
+            project.save()
+
+    at_once(step)
+    world.acme.refresh_from_db()
+    assert world.acme.over_storage_limit is (30 * THREADS > 100)
