@@ -45,6 +45,7 @@ lint: venv  ## format, lint, types, import contracts, migrations, Django's own c
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
+	$(BIN)/bandit -q -c pyproject.toml -r settings internal_api accounts repositories kubernetes_agent scim storage_limits demo manage.py
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python manage.py check --fail-level WARNING
@@ -70,6 +71,13 @@ requirements: venv  ## compile the pinned dependencies anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-strip-extras --python-version 3.11 -o requirements/base.txt pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-strip-extras --python-version 3.11 --extra dev -o requirements/dev.txt pyproject.toml
 
+mutation: venv  ## change the access policy in a thousand ways, and see that a test notices each
+	$(BIN)/mutmut run
+	$(BIN)/mutmut results
+
+fuzz: venv  ## a long run of bad input; EXAMPLES says how long
+	EXAMPLES=$${EXAMPLES:-2000} $(PYTEST) tests/test_bad_input.py tests/test_openapi.py tests/test_fuzzed_parsers.py
+
 chaos: venv  ## kill what can be killed, and print what was lost
 	$(BIN)/python -m tests.servers -- $(BIN)/python -m pytest -q -s tests/live/test_faults.py tests/live/test_webhooks.py
 
@@ -85,4 +93,4 @@ bench-scim: venv  ## provisioning by SCIM at size, on PostgreSQL
 protocol: venv  ## compile the messages of repositories/gitaly anew
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. repositories/gitaly/gitaly.proto
 
-.PHONY: chaos demo openapi production bench bench-scim protocol help venv run test test-sqlite test-postgresql lint check format requirements
+.PHONY: mutation fuzz chaos demo openapi production bench bench-scim protocol help venv run test test-sqlite test-postgresql lint check format requirements

@@ -76,11 +76,12 @@ def test_terms_and_states(state: str, terms: bool, reason: Reason | None) -> Non
 
 
 def test_an_unconfirmed_address_is_told_where_to_confirm_it() -> None:
-    user = User(7, "ann", role=Role.DEVELOPER, needs_email_confirmation=True)
-    instance = Instance(external_url="https://git.example.com")
-    verdict = decide(ask(Actor(user=user), PULL, project(), instance=instance))
-    assert isinstance(verdict, Denied)
-    assert "https://git.example.com/users/confirmation/new" in verdict.message
+    user = User(7, "ann", role=Role.DEVELOPER, needs_email_confirmation=True, terms_accepted=True)
+    for terms in (False, True):
+        instance = Instance(external_url="https://git.example.com", enforce_terms=terms)
+        verdict = decide(ask(Actor(user=user), PULL, project(), instance=instance))
+        assert isinstance(verdict, Denied)
+        assert "https://git.example.com/users/confirmation/new" in verdict.message
 
 
 def test_no_user_is_let_through_by_no_grant() -> None:
