@@ -1,5 +1,7 @@
 """Edges of the rules, each found because a change of the rule there had gone unnoticed."""
 
+from typing import Any
+
 import pytest
 
 from repositories.policy import (
@@ -25,6 +27,7 @@ from repositories.policy import (
 )
 from repositories.policy.messages import human_size
 from repositories.policy.protection import NO_PROTECTION, Protection
+from repositories.policy.ref_names import covers
 from repositories.policy.repository_path import LARGEST_ID, parse_gl_repository, split_path
 from tests.repositories.policy.questions import PULL, PUSH, READING_KEY, ask, member, project
 from tests.repositories.policy.test_refs import DEVELOPER, NEW, NONE, OLD, ROCKETS, create, delete, message, push, roles, update
@@ -235,3 +238,42 @@ def test_changes_that_cannot(text: str, told: str) -> None:
 def test_a_verdict_says_why_it_has_no_truth_value() -> None:
     with pytest.raises(TypeError, match=r"^A verdict is neither true nor false; match it\.$"):
         bool(Allowed())
+
+
+@pytest.mark.parametrize("address", ["10.0.0.1", "nonsense", None])
+def test_a_project_without_a_list_is_open_to_every_address(address: str | None) -> None:
+    assert decide(ask(DEVELOPER, PULL, project(), check_ip=address)) == Allowed()
+
+
+def test_a_wiki_over_the_limit_can_be_pulled_and_not_pushed() -> None:
+    kind: dict[str, Any] = {"repository_type": RepositoryType.WIKI}
+    assert decide(ask(member(Role.DEVELOPER), PULL, FULL, **kind)) == Allowed()
+    verdict = decide(ask(member(Role.DEVELOPER), PUSH, FULL, **kind))
+    assert isinstance(verdict, Denied)
+    assert verdict.reason == Reason.STORAGE_LIMIT_REACHED
+
+
+def test_a_reserved_name_is_reserved_however_deep_the_place() -> None:
+    assert split_path("admin/tools/small/rockets") is None
+    assert split_path("acme/tools/small/rockets") == ("acme/tools/small", "rockets")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "is_covered"),
+    [
+        ("*a*b*", "abxa", True),
+        ("*a*b", "axbxab", True),
+        ("a*b*c", "abbc", True),
+        ("a*b*c", "acb", False),
+        ("*ab*b", "ab", False),
+        ("a*a", "a", False),
+    ],
+)
+def test_the_pieces_of_a_pattern_come_in_their_order(pattern: str, name: str, is_covered: bool) -> None:
+    assert covers(pattern, name) is is_covered
+
+
+@pytest.mark.parametrize(("default", "is_allowed"), [("developer", True), ("maintainer", False)])
+def test_while_nothing_was_pushed_branches_are_as_protected_as_the_defaults_say(default: str, is_allowed: bool) -> None:
+    empty = project(empty=True, default_branch="main", default_branch_push=default)
+    assert (push(DEVELOPER, delete("refs/heads/topic"), what=empty) == Allowed()) is is_allowed
