@@ -277,3 +277,10 @@ def test_the_pieces_of_a_pattern_come_in_their_order(pattern: str, name: str, is
 def test_while_nothing_was_pushed_branches_are_as_protected_as_the_defaults_say(default: str, is_allowed: bool) -> None:
     empty = project(empty=True, default_branch="main", default_branch_push=default)
     assert (push(DEVELOPER, delete("refs/heads/topic"), what=empty) == Allowed()) is is_allowed
+
+
+@pytest.mark.parametrize(("default", "is_allowed"), [("developer", True), ("maintainer", False)])
+def test_a_deploy_key_of_an_outsider_pushes_first_where_nothing_is_protected(default: str, is_allowed: bool) -> None:
+    outsider = Actor(key=Key(2, KeyKind.DEPLOY, enabled=True, can_push=True), user=User(8, "zoe"))
+    empty = project(empty=True, visibility="public", default_branch_push=default)
+    assert (push(outsider, create("refs/heads/main"), what=empty) == Allowed()) is is_allowed
