@@ -51,7 +51,7 @@ lint: venv  ## format, lint, types, import contracts, migrations, Django's own c
 	$(BIN)/python manage.py check --fail-level WARNING
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn | diff docs/openapi.yaml - || { echo "The API has changed: make openapi"; exit 1; }
 
-check: lint test  ## everything that has to hold
+check: lint costs test  ## everything that has to hold
 
 production: venv  ## install as the image does, without what development needs, and check that it would start
 	rm -rf var/production && $(PYTHON) -m venv var/production
@@ -84,6 +84,12 @@ chaos: venv  ## kill what can be killed, and print what was lost
 openapi: venv  ## write the API's description anew
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
 
+costs: venv  ## SQL statements and Python calls of the requests that matter most; fails above their limits
+	env -u DATABASE_URL -u REDIS_URL $(BIN)/python -m benchmarks.costs --quick
+
+bench-costs: venv  ## the same on PostgreSQL and Redis, with CPU beside the floor's
+	$(BIN)/python -m tests.servers -- $(BIN)/python -m benchmarks.costs 2>/dev/null
+
 bench: venv  ## how long pushes of many refs take, on PostgreSQL
 	$(BIN)/python -m tests.servers -- $(BIN)/python -m benchmarks.push_of_many_refs
 
@@ -93,4 +99,4 @@ bench-scim: venv  ## provisioning by SCIM at size, on PostgreSQL
 protocol: venv  ## compile the messages of repositories/gitaly anew
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. repositories/gitaly/gitaly.proto
 
-.PHONY: mutation fuzz chaos demo openapi production bench bench-scim protocol help venv run test test-sqlite test-postgresql lint check format requirements
+.PHONY: costs bench-costs mutation fuzz chaos demo openapi production bench bench-scim protocol help venv run test test-sqlite test-postgresql lint check format requirements
