@@ -285,6 +285,9 @@ def test_the_files_name_the_commands_that_are_tested() -> None:
     assert f"CMD [{command}]" in (ROOT / "Dockerfile").read_text()
     assert "gunicorn -c settings/gunicorn.py settings.wsgi" in (ROOT / "deploy" / "control-plane.service").read_text()
     assert "manage.py db_worker" in (ROOT / "deploy" / "control-plane-worker@.service").read_text()
+    for package in ("settings", "internal_api", "accounts", "repositories", "kubernetes_agent", "scim", "storage_limits"):
+        assert f"COPY {package} {package}" in (ROOT / "Dockerfile").read_text()
+        assert f"!{package}" in (ROOT / ".dockerignore").read_text().splitlines()
     compose = yaml.safe_load((ROOT / "compose.yaml").read_text())
     assert {"nginx", "postgres", "redis", "service", "worker"} <= set(compose["services"])
     for name, secret in compose["secrets"].items():
