@@ -13,6 +13,7 @@ from internal_api.middleware import RequestMiddleware
 from internal_api.permissions import Anyone
 from tests.insider import concrete, insider_client, refusal
 
+pytestmark = pytest.mark.once
 OPEN_TO_ANYONE = frozenset({"/livez", "/readyz", "/-/liveness", "/-/readiness"})
 """Pages that anyone may read (decisions 21a)."""
 

@@ -4,6 +4,8 @@ import secrets
 from collections.abc import Sequence
 from datetime import date
 
+from django.db import IntegrityError, transaction
+
 from accounts.errors import InvalidTokenRequestError
 from accounts.models import PersonalAccessToken, User
 from internal_api.digests import token_digest
@@ -38,12 +40,12 @@ def create_token(
     if unknown is not None:
         raise InvalidTokenRequestError(f"There is no scope {unknown!r}.")
     clear = token or generate_token()
-    digest = token_digest(clear)
-    if PersonalAccessToken.objects.filter(token_digest=digest).exists():
-        raise InvalidTokenRequestError("The token is in use already.")
-    row = PersonalAccessToken.objects.create(
-        user=user, name=name, scopes=list(scopes), expires_at=expires_at, token_digest=digest, **fields
-    )
+    row = PersonalAccessToken(user=user, name=name, scopes=list(scopes), expires_at=expires_at, token_digest=token_digest(clear), **fields)
+    try:
+        with transaction.atomic():
+            row.save(force_insert=True)
+    except IntegrityError as error:
+        raise InvalidTokenRequestError("The token, or its id, is in use already.") from error
     return row, clear
 
 

@@ -3,7 +3,7 @@
 import time
 from typing import Any, ClassVar
 
-from django.db import models
+from django.db import IntegrityError, models, transaction
 
 
 def default_key_bits() -> dict[str, int]:
@@ -72,7 +72,11 @@ class InstanceSettings(models.Model):
         """Keep the row the only one, and tell every process that it has changed."""
         self.pk = 1
         self.version = time.time_ns()
-        super().save(*args, **kwargs)
+        try:
+            with transaction.atomic():
+                super().save(*args, **kwargs)
+        except IntegrityError:  # somebody else has just made the row
+            super().save(force_update=True)
 
     @classmethod
     def touch(cls) -> None:

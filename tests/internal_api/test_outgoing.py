@@ -12,6 +12,8 @@ from internal_api import outgoing
 from internal_api.outgoing import OutgoingError, addresses_of, is_inside, parse_target, post
 from tests.receiver import Receiver, receiving, slowly
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
