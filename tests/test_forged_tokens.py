@@ -108,13 +108,12 @@ def test_no_forged_service_token_opens_any_address(db: None, name: str) -> None:
     """The signature, the algorithm, the issuer, the audience, the times: each is looked at, and no header names a key."""
     insider_client()
     make = FORGED[name]
-    for address in BY_SERVICE:
+    for number, address in enumerate(BY_SERVICE):
         service = KAS if is_for_kas(address) else SHELL
         token = make(service_secrets(service)[0], service is KAS)
         headers = {f"gitlab-{who}-api-request": token for who in ("shell", "kas")} | {"gitlab-agent-api-request": AGENT_TOKEN}
-        for method in ("get", "post"):
-            response = getattr(Client(headers=headers), method)(address)
-            assert (response.status_code, response.json()) == (401, refusal(address)), address
+        response = getattr(Client(headers=headers), ("get", "post")[number % 2])(address)
+        assert (response.status_code, response.json()) == (401, refusal(address)), address
 
 
 @pytest.mark.parametrize("audience", [None, "other", ["other"], [], {"gitlab": 1}])
