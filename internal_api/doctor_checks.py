@@ -22,10 +22,9 @@ from internal_api.authentication import service_secrets
 from internal_api.doctor import Consultation, Finding, problem, register_check, warning, well
 from internal_api.service_tokens import KAS, SHELL, Service, UnusableSecretError
 from internal_api.shared_store import shared_store
-from internal_api.workers import queue_state
+from internal_api.workers import LONG_WAIT, queue_state
 
 CLOCK_SECONDS = 5
-LONG_WAIT = 300
 GOOD_LENGTH = 32
 """Bytes below which a shared secret is too short for HS256 (RFC 7518 3.2)."""
 CHECK = "/api/v4/internal/check"

@@ -10,10 +10,7 @@ from django.utils.safestring import SafeString
 
 from internal_api.models import RefusedPeer
 from internal_api.shared_store import shared_store
-from internal_api.workers import queue_state
-
-LONG_WAIT = 300
-"""Seconds after which a waiting task needs somebody to look."""
+from internal_api.workers import LONG_WAIT, queue_state
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,8 @@ from internal_api.models import TaskWorker
 
 logger = logging.getLogger(__name__)
 TRIES = 10
+LONG_WAIT = 300
+"""Seconds after which a waiting task needs somebody to look."""
 
 _sweeps: dict[str, Callable[[datetime], int]] = {}
 

@@ -12,6 +12,7 @@ from accounts.models import PersonalAccessToken, SSHKey, User, UserState
 from internal_api.charts import bars
 from internal_api.front_page import Line, Panel, register_panel
 from repositories.models import DeliveryState, Namespace, NamespaceKind, Project, PushEvent, Refusal, Storage, Webhook, WebhookDelivery
+from repositories.services.storage_health import storage_health
 
 DAYS, MOST_STORAGES, SECONDS = 28, 10, 1.0
 
@@ -21,15 +22,10 @@ def _gitaly() -> Panel:
 
 
 def _storage(storage: Storage) -> Line:
-    from repositories.gitaly.client import GitalyClient  # noqa: PLC0415  gRPC is loaded by those who need it
-    from repositories.gitaly.errors import GitalyError  # noqa: PLC0415  likewise
-    from repositories.gitaly.values import StorageAddress  # noqa: PLC0415  likewise
-
-    try:
-        info = GitalyClient(StorageAddress(storage.name, storage.gitaly_address, storage.gitaly_token)).server_info(seconds=SECONDS)
-    except GitalyError:
+    health = storage_health(storage, SECONDS)
+    if health.problem:
         return Line(storage.name, "away", is_bad=True, address=reverse("admin:repositories_storage_change", args=[storage.pk]))
-    return Line(storage.name, info.version)
+    return Line(storage.name, health.version)
 
 
 def _numbers() -> Panel:
