@@ -85,12 +85,15 @@ openapi: venv  ## write the API's description anew
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
 
 costs: venv  ## SQL statements and Python calls of the requests that matter most; fails above their limits
-	env -u DATABASE_URL -u REDIS_URL $(BIN)/python -m benchmarks.costs --quick
+	env -u DATABASE_URL -u REDIS_URL $(BIN)/python -m benchmarks --quick
 
-bench-costs: venv  ## the same on PostgreSQL and Redis, with CPU beside the floor's
+bench-costs: venv  ## the same on PostgreSQL and Redis
 	$(BIN)/python -m tests.servers -- $(BIN)/python -m benchmarks.costs 2>/dev/null
 
-bench: venv  ## how long pushes of many refs take, on PostgreSQL
+bench: venv  ## the service beside its floor over the wire, at 100,000 people: about 20 minutes (OPTIONS=--help)
+	env -u DATABASE_URL -u REDIS_URL $(BIN)/python -m benchmarks $(OPTIONS)
+
+bench-pushes: venv  ## how long pushes of many refs take, on PostgreSQL
 	$(BIN)/python -m tests.servers -- $(BIN)/python -m benchmarks.push_of_many_refs
 
 bench-scim: venv  ## provisioning by SCIM at size, on PostgreSQL
@@ -99,4 +102,4 @@ bench-scim: venv  ## provisioning by SCIM at size, on PostgreSQL
 protocol: venv  ## compile the messages of repositories/gitaly anew
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. repositories/gitaly/gitaly.proto
 
-.PHONY: costs bench-costs mutation fuzz chaos demo openapi production bench bench-scim protocol help venv run test test-sqlite test-postgresql lint check format requirements
+.PHONY: costs bench-costs mutation fuzz chaos demo openapi production bench bench-pushes bench-scim protocol help venv run test test-sqlite test-postgresql lint check format requirements

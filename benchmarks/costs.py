@@ -1,7 +1,6 @@
-"""What a request costs: SQL statements and Python calls, which are the same every time, and CPU beside the floor's, which is not.
+"""What a request costs that is the same every time: SQL statements and Python calls. Fails above the limits below.
 
-`make bench-costs` prints all of it; `--quick` measures only what is the same every time and fails above the limits below.
-Method: docs/performance.md.
+`make costs` on SQLite without Redis, as in CI; `make bench-costs` on PostgreSQL and Redis. Method: docs/performance.md.
 """
 
 import cProfile
@@ -10,15 +9,12 @@ import json
 import logging
 import os
 import pstats
-import random
-import statistics
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from typing import Any
 
-ROUNDS, REQUESTS, WARM_UP = 15, 100, 30
+WARM_UP = 30
 
 
 @dataclass(frozen=True)
@@ -139,68 +135,21 @@ def statements(application: Any, case: Case, token: str) -> int:
     return counted
 
 
-def floor_of(application: Any, case: Case, token: str) -> Any:
-    """The floor for a case, by the statement that the service runs for it; None without PostgreSQL or without a statement."""
-    from django.db import connection  # noqa: PLC0415  likewise
-
-    from benchmarks.floor import Floor  # noqa: PLC0415  likewise
-    from internal_api.authentication import service_secrets  # noqa: PLC0415  likewise
-    from internal_api.service_tokens import SHELL  # noqa: PLC0415  likewise
-
-    seen: list[tuple[str, Any]] = []
-
-    def remember(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        seen.append((sql, params))
-        return execute(sql, params, many, context)
-
-    with connection.execute_wrapper(remember):
-        answer = call(application, case, token)
-    if connection.vendor != "postgresql" or not seen or not isinstance(seen[0][1], dict):
-        return None
-    return Floor(connection.connection.cursor(), service_secrets(SHELL)[0], seen[0][0], dict(seen[0][1]), answer)
-
-
-def cpu(application: Any, case: Case, token: str) -> float:
-    """CPU milliseconds of one request."""
-    started = time.process_time()
-    for _ in range(REQUESTS):
-        call(application, case, token)
-    return (time.process_time() - started) * 1000 / REQUESTS
-
-
-def compare(application: Any, floor: Any, case: Case, token: str) -> tuple[float, float]:
-    """CPU milliseconds, and the median of the ratios to the floor of each round, the two in random order."""
-    figures, ratios = [], []
-    for _ in range(ROUNDS):
-        order = [application, floor]
-        random.shuffle(order)
-        measured = {id(one): cpu(one, case, token) for one in order}
-        figures.append(measured[id(application)])
-        ratios.append(measured[id(application)] / measured[id(floor)])
-    return statistics.median(figures), statistics.median(ratios)
-
-
 def main() -> int:
     """Print a table; 1 when a limit is passed."""
-    quick = "--quick" in sys.argv
     application = set_up()
     logging.getLogger().handlers[0].setStream(open(os.devnull, "w"))  # type: ignore[attr-defined]  # noqa: PTH123, SIM115  written as ever, to nowhere
     from internal_api.authentication import service_secrets  # noqa: PLC0415  needs the environment
     from internal_api.service_tokens import SHELL  # noqa: PLC0415  likewise
 
     token = SHELL.issue(service_secrets(SHELL)[0], lifetime=3600)
-    sys.stdout.write(f"{'request':40} {'statements':>10} {'calls':>6} {'CPU ms':>7} {'x floor':>8}\n")
+    sys.stdout.write(f"{'request':40} {'statements':>10} {'calls':>6}\n")
     too_much = []
     for case in CASES:
         for _ in range(WARM_UP):
             call(application, case, token)
         counted, calls = statements(application, case, token), python_calls(application, case, token)
-        line = f"{case.name:40} {counted:10} {calls:6}"
-        floor = None if quick else floor_of(application, case, token)
-        if floor is not None:
-            milliseconds, ratio = compare(application, floor, case, token)
-            line += f" {milliseconds:7.2f} {ratio:8.2f}"
-        sys.stdout.write(line + "\n")
+        sys.stdout.write(f"{case.name:40} {counted:10} {calls:6}\n")
         if counted > case.statements or calls > case.calls:
             too_much.append(f"{case.name}: {counted} statements of {case.statements}, {calls} calls of {case.calls}")
     sys.stdout.write("".join(f"Too much: {one}\n" for one in too_much))

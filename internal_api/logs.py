@@ -8,6 +8,10 @@ from typing import Any, Protocol
 
 correlation_id: ContextVar[str] = ContextVar("correlation_id", default="")
 _FIELDS = "internal_api.log_fields"
+_ENCODE = json.JSONEncoder(ensure_ascii=False, default=str).encode
+
+# What neither formatter prints is not looked up for every line (the standard library's own advice).
+logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
 
 class HasMeta(Protocol):
@@ -44,7 +48,7 @@ class JSONFormatter(logging.Formatter):
         line.update(getattr(record, "fields", {}))
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return _ENCODE(line)
 
 
 class LineFormatter(logging.Formatter):

@@ -121,11 +121,14 @@ def _no_constant(name: str) -> None:
     raise BadRequestError.because(f"{name} is not JSON")
 
 
+_DECODE = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant).decode
+
+
 def json_object(body: bytes) -> dict[str, Any]:
     """The JSON object in a body, without anything that no database stores. Raises BadRequestError."""
     text = _decoded(body)
     try:
-        values = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        values = _DECODE(text)
     except (ValueError, RecursionError):
         raise BadRequestError.because("the body is not valid JSON") from None
     if not isinstance(values, dict):

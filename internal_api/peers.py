@@ -15,11 +15,16 @@ def _networks(entries: tuple[str, ...]) -> tuple[Any, ...]:
 
 def is_within(address: str, entries: Iterable[str]) -> bool:
     """Whether an address lies in one of the ranges; a text that is none does not."""
+    return _is_within(address, tuple(entries))
+
+
+@lru_cache(maxsize=1024)
+def _is_within(address: str, entries: tuple[str, ...]) -> bool:
     try:
         peer = ip_address(address)
     except ValueError:
         return False
-    return any(peer in network for network in _networks(tuple(entries)))
+    return any(peer in network for network in _networks(entries))
 
 
 def is_trusted(address: str) -> bool:

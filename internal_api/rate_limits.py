@@ -1,9 +1,15 @@
-"""Counting how often somebody asks, in fixed windows of a minute: in Redis for all processes, without one in each process."""
+"""Counting how often somebody asks, in fixed windows of a minute: in Redis for all processes, without one in each process.
+
+A round trip to Redis costs a sixth of a decision, and nearly nobody comes near a limit. So each process counts for itself and tells
+Redis in steps of a hundredth of the limit. What it does not know yet is what the others have not told: of a limit of 600, at most five
+requests for each other process. Limits below 200 are counted one by one.
+"""
 
 import hashlib
 import logging
 import threading
 import time
+from dataclasses import dataclass
 
 from django.conf import settings
 
@@ -14,8 +20,19 @@ from internal_api.shared_store import SharedStoreError, shared_store
 logger = logging.getLogger(__name__)
 WINDOW = 60
 LONGEST_PART = 200
+STEPS = 100
 _lock = threading.Lock()
-_counts: dict[str, int] = {}
+
+
+@dataclass(slots=True)
+class _Count:
+    """What a process knows: what all had told when it last asked, and what it has not told itself."""
+
+    told: int = 0
+    untold: int = 0
+
+
+_counts: dict[str, _Count] = {}
 _current = [0]
 
 
@@ -24,15 +41,23 @@ def _part(value: str) -> str:
     return value if len(value) <= LONGEST_PART else hashlib.sha256(value.encode()).hexdigest()
 
 
-def _counted(key: str, window: int) -> int:
-    if settings.REDIS_URL:
-        return shared_store().count_in_window(f"{key}:{window}", WINDOW * 2)
+def _counted(key: str, window: int, step: int) -> int:
+    """The number of requests in this window, this one included."""
     with _lock:
         if window != _current[0]:
             _counts.clear()
             _current[0] = window
-        _counts[key] = _counts.get(key, 0) + 1
-        return _counts[key]
+        count = _counts.setdefault(key, _Count())
+        count.untold += 1
+        untold = count.untold
+        if not settings.REDIS_URL or untold < step:
+            return count.told + untold
+        count.untold = 0
+        count.told += untold  # for the threads that come while Redis is asked
+    total = shared_store().count_in_window(f"{key}:{window}", WINDOW * 2, untold)
+    with _lock:
+        count.told = max(count.told, total)
+    return total
 
 
 def forget() -> None:
@@ -50,7 +75,7 @@ def limit(name: str, threshold: int, *parts: str) -> None:
         return
     key = ":".join(["application_rate_limiter", name, *(_part(part) for part in parts if part)])
     try:
-        number = _counted(key, int(time.time()) // WINDOW)
+        number = _counted(key, int(time.time()) // WINDOW, max(threshold // STEPS, 1))
     except SharedStoreError as error:
         logger.warning("A rate limit could not be counted: %s", error)
         return

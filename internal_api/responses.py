@@ -7,11 +7,14 @@ from http import HTTPStatus
 from django.http import HttpResponse
 
 
+_ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
 class JSONResponse(HttpResponse):
     """A JSON body. Dates and numbers are as the clients decode them; NaN is refused, since Go cannot read it."""
 
     def __init__(self, body: object, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> None:
-        content = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        content = _ENCODE(body).encode()
         super().__init__(content, content_type="application/json", status=status, headers=dict(headers or {}))
         self.headers["Content-Length"] = str(len(content))  # without it Django's handler would send chunks
 

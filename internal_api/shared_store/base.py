@@ -17,8 +17,8 @@ class SharedStore(Protocol):
     def decrease(self, key: str) -> int:
         """Take one away, but never below 0, without renewing the life; the new number."""
 
-    def count_in_window(self, key: str, life: int) -> int:
-        """Add one; the life is that of the first call and is not renewed. The new number."""
+    def count_in_window(self, key: str, life: int, number: int) -> int:
+        """Add that many; the life is that of the first call and is not renewed. The new number."""
 
     def number(self, key: str) -> int:
         """The counter as it is; 0 when there is none."""

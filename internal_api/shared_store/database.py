@@ -13,9 +13,9 @@ from internal_api.shared_store.base import SharedStoreError
 
 # An upsert with RETURNING; `excluded` is the row that would have been inserted. The same text runs on PostgreSQL and SQLite.
 _UPSERT = """
-INSERT INTO internal_api_sharedvalue AS kept (key, number, text, expires_at) VALUES (%s, 1, '', %s)
+INSERT INTO internal_api_sharedvalue AS kept (key, number, text, expires_at) VALUES (%s, %s, '', %s)
 ON CONFLICT (key) DO UPDATE SET
-  number = CASE WHEN kept.expires_at <= %s THEN 1 ELSE kept.number + 1 END,
+  number = CASE WHEN kept.expires_at <= %s THEN excluded.number ELSE kept.number + excluded.number END,
   expires_at = {expiry}
 RETURNING number
 """
@@ -63,14 +63,14 @@ class DatabaseStore:
 
     def increase(self, key: str, life: int) -> int:
         now = timezone.now()
-        return _count(_row(_RENEWING, key, _value(now + timedelta(seconds=life)), _value(now)))
+        return _count(_row(_RENEWING, key, 1, _value(now + timedelta(seconds=life)), _value(now)))
 
     def decrease(self, key: str) -> int:
         return _count(_row(_DECREASE, key, _value(timezone.now())))
 
-    def count_in_window(self, key: str, life: int) -> int:
+    def count_in_window(self, key: str, life: int, number: int) -> int:
         now = timezone.now()
-        return _count(_row(_FIXED, key, _value(now + timedelta(seconds=life)), _value(now), _value(now)))
+        return _count(_row(_FIXED, key, number, _value(now + timedelta(seconds=life)), _value(now), _value(now)))
 
     def number(self, key: str) -> int:
         with _reaching_the_database():

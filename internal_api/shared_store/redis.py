@@ -14,7 +14,7 @@ local n = tonumber(redis.call('GET', KEYS[1]) or '0')
 if n <= 1 then redis.call('DEL', KEYS[1]) return 0 end
 return redis.call('DECR', KEYS[1])
 """
-_WINDOW = "local n = redis.call('INCR', KEYS[1]) if n == 1 then redis.call('EXPIRE', KEYS[1], ARGV[1]) end return n"
+_WINDOW = "local n = redis.call('INCRBY', KEYS[1], ARGV[2]) if n == tonumber(ARGV[2]) then redis.call('EXPIRE', KEYS[1], ARGV[1]) end return n"
 
 
 @contextmanager
@@ -44,9 +44,9 @@ class RedisStore:
         with _reaching_redis():
             return int(self.client.eval(_DECREASE, 1, key))
 
-    def count_in_window(self, key: str, life: int) -> int:
+    def count_in_window(self, key: str, life: int, number: int) -> int:
         with _reaching_redis():
-            return int(self.client.eval(_WINDOW, 1, key, life))
+            return int(self.client.eval(_WINDOW, 1, key, life, number))
 
     def number(self, key: str) -> int:
         with _reaching_redis():

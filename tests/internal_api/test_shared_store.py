@@ -21,7 +21,7 @@ def test_a_counter_never_goes_below_zero(store: SharedStore) -> None:
 
 
 def test_a_window_counts_up(store: SharedStore) -> None:
-    assert [store.count_in_window("w", 60) for _ in range(3)] == [1, 2, 3]
+    assert [store.count_in_window("w", 60, 1) for _ in range(3)] == [1, 2, 3]
 
 
 def test_a_text_is_kept_taken_and_forgotten(store: SharedStore) -> None:
@@ -45,11 +45,11 @@ def test_what_has_expired_is_absent(db: None) -> None:
     store = DatabaseStore()
     store.put("t", "old", 60)
     store.increase("c", 60)
-    store.count_in_window("w", 60)
+    store.count_in_window("w", 60, 1)
     store.put("o", "old", 60)
     SharedValue.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     assert (store.get("t"), store.number("c"), store.take("t")) == (None, 0, None)
-    assert (store.increase("c", 60), store.count_in_window("w", 60), store.put_once("o", "new", 60)) == (1, 1, True)
+    assert (store.increase("c", 60), store.count_in_window("w", 60, 1), store.put_once("o", "new", 60)) == (1, 1, True)
     assert SharedValue.objects.get(key="w").expires_at > timezone.now()
 
 
@@ -58,10 +58,10 @@ def test_counting_renews_the_life_a_window_does_not(db: None) -> None:
     store = DatabaseStore()
     soon = timezone.now() + timedelta(seconds=5)
     store.increase("c", 600)
-    store.count_in_window("w", 600)
+    store.count_in_window("w", 600, 1)
     SharedValue.objects.update(expires_at=soon)
     store.increase("c", 600)
-    store.count_in_window("w", 600)
+    store.count_in_window("w", 600, 1)
     assert SharedValue.objects.get(key="c").expires_at > soon
     assert SharedValue.objects.get(key="w").expires_at == soon
     SharedValue.objects.update(expires_at=soon)
