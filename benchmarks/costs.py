@@ -11,8 +11,10 @@ import os
 import pstats
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 WARM_UP = 30
 
@@ -27,6 +29,7 @@ class Case:
     body: dict[str, Any] | None
     statements: int
     calls: int
+    caller: str = "shell"
 
 
 KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIPGLFhGqgSWU+Gh1Glhf/Rc4PAqV7NyDpMTgpOVYULCD"
@@ -45,19 +48,24 @@ PUSH = {
     "key_id": "12",
     "changes": f"{'1' * 40} {'2' * 40} refs/heads/release/1",
 }
+PUSHED = {"gl_repository": "project-3", "identifier": "key-12", "changes": f"{'1' * 40} {'2' * 40} refs/heads/release/1"}
+INTERNAL = "/api/v4/internal"
 CASES = (
-    Case("/allowed, a pull", "POST", "allowed", PULL, 1, 2000),
-    Case("/allowed, a push to a protected branch", "POST", "allowed", PUSH, 2, 2600),
-    Case("/authorized_keys", "GET", f"authorized_keys?key={KEY.replace('+', '%2B')}", None, 1, 1500),
-    Case("/discover", "GET", "discover?key_id=12", None, 1, 1500),
-    Case("/pre_receive", "POST", "pre_receive", {"gl_repository": "project-3"}, 1, 1500),
+    Case("/allowed, a pull", "POST", f"{INTERNAL}/allowed", PULL, 1, 1600),
+    Case("/allowed, a push to a protected branch", "POST", f"{INTERNAL}/allowed", PUSH, 2, 1900),
+    Case("/authorized_keys", "GET", f"{INTERNAL}/authorized_keys?{urlencode({'key': KEY})}", None, 1, 1400),
+    Case("/discover", "GET", f"{INTERNAL}/discover?key_id=12", None, 1, 1350),
+    Case("/pre_receive", "POST", f"{INTERNAL}/pre_receive", {"gl_repository": "project-3"}, 1, 1300),
+    Case("/post_receive", "POST", f"{INTERNAL}/post_receive", PUSHED, 8, 9000),
+    Case("agent_info", "GET", f"{INTERNAL}/kubernetes/agent_info", None, 1, 9000, "kas"),
+    Case("SCIM, a page of 100", "GET", "/api/scim/v2/application/Users?startIndex=1&count=100", None, 3, 90000, "scim"),
 )
 
 
-def environ(case: Case, token: str) -> dict[str, Any]:
+def environ(case: Case, headers: Mapping[str, str]) -> dict[str, Any]:
     """One request as gunicorn hands it over."""
     body = json.dumps(case.body).encode() if case.body is not None else b""
-    path, _, query = f"/api/v4/internal/{case.path}".partition("?")
+    path, _, query = case.path.partition("?")
     return {
         "REQUEST_METHOD": case.method,
         "PATH_INFO": path,
@@ -70,18 +78,18 @@ def environ(case: Case, token: str) -> dict[str, Any]:
         "wsgi.errors": sys.stderr,
         "CONTENT_TYPE": "application/json",
         "CONTENT_LENGTH": str(len(body)),
-        "HTTP_GITLAB_SHELL_API_REQUEST": token,
+        **headers,
     }
 
 
-def call(application: Any, case: Case, token: str) -> bytes:
+def call(application: Any, case: Case, headers: Mapping[str, str]) -> bytes:
     """The answer's body. Raises RuntimeError for another status than 200."""
     statuses: list[str] = []
 
     def start(status: str, _headers: Any, _error: Any = None, /) -> Any:
         statuses.append(status)
 
-    answer = application(environ(case, token), start)
+    answer = application(environ(case, headers), start)
     body = b"".join(answer)
     if hasattr(answer, "close"):
         answer.close()
@@ -114,23 +122,52 @@ def set_up() -> Any:
     return application
 
 
-def python_calls(application: Any, case: Case, token: str) -> int:
+def callers() -> dict[str, dict[str, str]]:
+    """What GitLab Shell, kas and an identity provider with 100 people show, as gunicorn hands it over."""
+    from accounts.models import User  # noqa: PLC0415  needs the environment
+    from internal_api.authentication import service_secrets  # noqa: PLC0415  likewise
+    from internal_api.service_tokens import KAS, SHELL  # noqa: PLC0415  likewise
+    from kubernetes_agent.services.tokens import create_agent, create_agent_token  # noqa: PLC0415  likewise
+    from repositories.models import Project  # noqa: PLC0415  likewise
+    from scim.models import Identity, Scope  # noqa: PLC0415  likewise
+    from scim.services.tokens import rotate_token, scope_of  # noqa: PLC0415  likewise
+
+    agent = create_agent(project=Project.objects.get(route__path="gnuwget/wget2"), name="measured")
+    _, agent_token = create_agent_token(agent=agent, name="first")
+    people = [User(username=f"person{number}", name=f"Person {number}", email=f"person{number}@example.com") for number in range(100)]
+    scope = scope_of(None)
+    Identity.objects.bulk_create(
+        [Identity(scope=scope, user=user, extern_uid=user.username) for user in User.objects.bulk_create(people, batch_size=50)]
+    )
+    Scope.objects.filter(pk=scope.pk).update(identity_count=len(people))
+    _, scim_token = rotate_token(None)
+    return {
+        "shell": {"HTTP_GITLAB_SHELL_API_REQUEST": SHELL.issue(service_secrets(SHELL)[0], lifetime=3600)},
+        "kas": {
+            "HTTP_GITLAB_KAS_API_REQUEST": KAS.issue(service_secrets(KAS)[0], lifetime=3600),
+            "HTTP_AUTHORIZATION": f"Bearer {agent_token}",
+        },
+        "scim": {"HTTP_AUTHORIZATION": f"Bearer {scim_token}"},
+    }
+
+
+def python_calls(application: Any, case: Case, headers: Mapping[str, str]) -> int:
     """Function calls of one request, as cProfile counts them."""
     profile = cProfile.Profile()
     profile.enable()
     for _ in range(10):
-        call(application, case, token)
+        call(application, case, headers)
     profile.disable()
     stats: Any = pstats.Stats(profile)
     total: int = stats.total_calls
     return round(total / 10)
 
 
-def statements(application: Any, case: Case, token: str) -> int:
+def statements(application: Any, case: Case, headers: Mapping[str, str]) -> int:
     """SQL statements of one request; the last one's, when everything is warm."""
     from internal_api.request_costs import costs  # noqa: PLC0415  needs the environment
 
-    call(application, case, token)
+    call(application, case, headers)
     counted: int = costs.statements
     return counted
 
@@ -139,16 +176,14 @@ def main() -> int:
     """Print a table; 1 when a limit is passed."""
     application = set_up()
     logging.getLogger().handlers[0].setStream(open(os.devnull, "w"))  # type: ignore[attr-defined]  # noqa: PTH123, SIM115  written as ever, to nowhere
-    from internal_api.authentication import service_secrets  # noqa: PLC0415  needs the environment
-    from internal_api.service_tokens import SHELL  # noqa: PLC0415  likewise
-
-    token = SHELL.issue(service_secrets(SHELL)[0], lifetime=3600)
+    known = callers()
     sys.stdout.write(f"{'request':40} {'statements':>10} {'calls':>6}\n")
     too_much = []
     for case in CASES:
+        headers = known[case.caller]
         for _ in range(WARM_UP):
-            call(application, case, token)
-        counted, calls = statements(application, case, token), python_calls(application, case, token)
+            call(application, case, headers)
+        counted, calls = statements(application, case, headers), python_calls(application, case, headers)
         sys.stdout.write(f"{case.name:40} {counted:10} {calls:6}\n")
         if counted > case.statements or calls > case.calls:
             too_much.append(f"{case.name}: {counted} statements of {case.statements}, {calls} calls of {case.calls}")

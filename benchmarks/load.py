@@ -62,7 +62,9 @@ def play(port: int, requests: Path, *, seconds: int, connections: int = 8) -> Me
     if done.returncode:
         raise LoadError(f"wrk failed: {done.stderr or done.stdout}")
     found = json.loads(done.stdout.rstrip().rpartition("\n")[2])
-    if found["refused"] or not found["requests"]:
+    if not found["requests"]:
+        raise LoadError(f"Nothing was answered within {seconds} s.")
+    if found["refused"]:
         raise LoadError(f"{found['refused']} of {found['requests']} requests were refused.")
     microseconds = found["microseconds"]
     return Measured(found["requests"], found["requests"] / microseconds * 1e6, found["p50"] / 1000, found["p99"] / 1000)

@@ -90,7 +90,7 @@ def measure(stage: Stage, case: Case, *, close: bool, rounds: int, seconds: int,
     few = write_requests(stage.directory / "few", case.requests(stage.small, stage.credentials), close=close)
     servers = {"service": stage.service, "copy": stage.copy, **({} if close else {"little": stage.little})}
     for server in (stage.floor, *servers.values()):
-        play(server.port, few if server is stage.little else played, seconds=1)
+        play(server.port, few if server is stage.little else played, seconds=3)
     found: dict[str, list[Slice]] = {name: [] for name in ("floor", *servers)}
     tried = 0
     while len(found["floor"]) < rounds and tried < rounds * 2:
@@ -135,10 +135,9 @@ def _ratio(ours: Sequence[Slice], theirs: Sequence[Slice], name: str) -> float:
 
 def statements_of(stage: Stage, case: Case) -> int | None:
     """SQL statements of one request when all is warm, from the service's own log line."""
-    answer_of(stage.service.port, case.requests(stage.large, stage.credentials)[0])
-    log = stage.directory / "service.log"
-    for _ in range(3):
-        answer_of(stage.service.port, case.requests(stage.large, stage.credentials)[0])
+    log, request = stage.directory / "service.log", case.requests(stage.large, stage.credentials)[0]
+    for _ in range(20):  # each thread of each worker has read the settings then
+        answer_of(stage.service.port, request)
     with log.open("rb") as file:
         file.seek(max(log.stat().st_size - 4000, 0))
         lines = [line for line in file.read().splitlines() if line.startswith(b"{")]

@@ -6,7 +6,6 @@ from http import HTTPStatus
 
 from django.http import HttpResponse
 
-
 _ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 

@@ -130,8 +130,9 @@ def _database(url: str) -> dict[str, Any]:
             "prepare_threshold": 1 if PREPARED else None,
         }
         if PREPARED:
-            # No statement outlives a decision's budget. A pooler takes no options; there the role has them.
-            database["OPTIONS"]["options"] = f"-c statement_timeout={DECISION_SECONDS * 1000} -c lock_timeout=20000"
+            # No statement outlives a decision's budget, and none is worth compiling: at a wrong guess that takes a second of a push's time.
+            # A pooler takes no options; there the role has them.
+            database["OPTIONS"]["options"] = f"-c statement_timeout={DECISION_SECONDS * 1000} -c lock_timeout=20000 -c jit=off"
         if pool_size := env.number("DATABASE_POOL_SIZE"):
             database["OPTIONS"]["pool"] = {"min_size": 1, "max_size": pool_size, "timeout": 10}
         else:

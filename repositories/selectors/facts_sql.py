@@ -3,6 +3,9 @@
 Written out because it is asked before every clone, fetch and push: building it with the ORM would cost several times what
 running it costs. The same text runs on PostgreSQL and SQLite; `tests/repositories/selectors/test_facts.py` holds it against
 the models. Its parameters are `actor`, the container's, and those of `internal_api.statements.clock`.
+
+Read `_statement` first: one row that is always there, the key and the user beside it, the project beside those, and what hangs on each.
+The comments stand beside the SQL, not in it: psycopg parses a text of more than 4,096 bytes anew for every call.
 """
 
 from enum import StrEnum
@@ -36,6 +39,7 @@ _CONTAINER_SQL = {
     + _EITHER.format(table="f"),
 }
 
+# A membership that counts today: accepted, and not ended; `expires_at` is the first day on which it no longer does.
 _COUNTS = "m.state = 'active' AND (m.expires_at IS NULL OR m.expires_at > %(today)s)"
 
 # Each role is looked up by one probe of the index on (user, place) per place: somebody with thousands of memberships costs no more.
@@ -58,48 +62,50 @@ _ROLE_BY_GROUP_LINK = f"""
     FROM repositories_namespacelineage l JOIN repositories_grouplink g ON g.namespace_id = l.ancestor_id
     WHERE l.namespace_id = p.namespace_id"""
 
+# A project is archived by itself or with any group above it.
 _ARCHIVED = """p.archived OR EXISTS (
     SELECT 1 FROM repositories_namespacelineage l JOIN repositories_namespace a ON a.id = l.ancestor_id
     WHERE l.namespace_id = p.namespace_id AND a.archived)"""
+# Only a person's own password can expire: not LDAP's, and none that is unusable or was never set (`%%` is a literal percent sign).
 _PASSWORD_EXPIRED = (
     "u.user_type = 'human' AND NOT u.ldap AND u.password NOT LIKE '!%%' AND u.password <> '' AND u.password_expires_at <= %(now)s"
 )
 
-# (name, expression), in the order in which facts.py reads them.
+# In the order in which facts.py reads them.
 KEY_COLUMNS = (
-    "k.id",
-    "k.kind",
-    "k.key_type",
+    "k.id",  # NULL when nobody came with a key
+    "k.kind",  # a person's or a deploy key
+    "k.key_type",  # for the site's rules on keys, which may have changed since it was added
     "k.bits",
-    "k.expires_at <= %(now)s",
-    "k.expires_at <= %(in_a_week)s",
-    "d.id IS NOT NULL",
+    "k.expires_at <= %(now)s",  # NULL, which is false, for one that never does
+    "k.expires_at <= %(in_a_week)s",  # the answer warns of it
+    "d.id IS NOT NULL",  # a deploy key that is enabled here
     "COALESCE(d.can_push, %(false)s)",
-    "k.last_used_at IS NULL OR k.last_used_at <= %(a_day_ago)s",
+    "k.last_used_at IS NULL OR k.last_used_at <= %(a_day_ago)s",  # the use is written down once a day
 )
 USER_COLUMNS = (
-    "u.id",
+    "u.id",  # NULL for nobody
     "u.username",
     "u.user_type",
     "u.state",
-    "u.locked_at > %(ten_minutes_ago)s",
+    "u.locked_at > %(ten_minutes_ago)s",  # a lock ends by itself
     "u.admin",
     "u.external",
     "u.email_confirmed",
-    "u.created_at > %(three_days_ago)s",
+    "u.created_at > %(three_days_ago)s",  # new enough not to have confirmed an address, where that is asked softly
     "u.terms_accepted",
     _PASSWORD_EXPIRED,
     "u.ssh_keys_disabled",
-    "u.otp_secret IS NOT NULL AND u.otp_secret <> ''",
-    "u.last_activity_on IS NULL OR u.last_activity_on < %(today)s",
-    f"({_ROLE_IN_PROJECT})",
+    "u.otp_secret IS NOT NULL AND u.otp_secret <> ''",  # whether, never what
+    "u.last_activity_on IS NULL OR u.last_activity_on < %(today)s",  # written down once a day
+    f"({_ROLE_IN_PROJECT})",  # the four ways to a role; the highest counts, NULL is none
     f"({_ROLE_ABOVE})",
     f"({_ROLE_BY_PROJECT_LINK})",
     f"({_ROLE_BY_GROUP_LINK})",
-    "n.owner_id = u.id",
+    "n.owner_id = u.id",  # one's own namespace: owner
 )
 PROJECT_COLUMNS = (
-    "p.id",
+    "p.id",  # NULL when there is no such project
     "p.full_path",
     "p.visibility",
     _ARCHIVED,
@@ -110,7 +116,7 @@ PROJECT_COLUMNS = (
     "p.repository_access_level",
     "p.wiki_access_level",
     "p.default_branch",
-    "root.id",
+    "root.id",  # the top-level namespace, which has rules for all below it
     "root_route.path",
     "root.kind = 'group'",
     "root.enabled_git_access_protocol",
@@ -118,28 +124,33 @@ PROJECT_COLUMNS = (
     "root.enforce_ssh_certificates",
     "root.over_storage_limit",
     "root.storage_limit",
-    "n.default_branch_push",
+    "n.default_branch_push",  # how default branches are protected while there is no rule; NULL where the instance decides
     "n.developer_can_initial_push",
     "p.merge_requests_enabled AND p.printing_merge_request_link_enabled",
 )
 STORAGE_COLUMNS = ("storage.name", "storage.gitaly_address", "storage.gitaly_token", "p.relative_path", "p.former_path")
 
 
+_JOINS = (
+    # Each at most one row for the one before, by a primary key or a unique index, so there is one row whatever is found or not.
+    "LEFT JOIN accounts_sshkey k ON k.id = actor.key_id",
+    "LEFT JOIN accounts_user u ON u.id = actor.user_id",
+    "LEFT JOIN repositories_namespace n ON n.id = p.namespace_id",
+    "LEFT JOIN repositories_namespace root ON root.id = n.root_id",
+    "LEFT JOIN repositories_route root_route ON root_route.namespace_id = root.id",
+    "LEFT JOIN repositories_storage storage ON storage.id = p.storage_id",
+    "LEFT JOIN repositories_deploykeygrant d ON d.key_id = k.id AND d.project_id = p.id",
+)
+
+
 def _statement(actor: ActorKind, container: ContainerKind) -> str:
+    # The version of the settings comes along, so that knowing whether the remembered ones are fresh costs nothing.
     columns = ", ".join([VERSION_SQL, *KEY_COLUMNS, *USER_COLUMNS, *PROJECT_COLUMNS, *STORAGE_COLUMNS])
-    return f"""
-        SELECT {columns}
-        FROM (SELECT 1 AS one) always
-        LEFT JOIN ({ACTOR_SQL[actor]}) actor ON always.one = 1
-        LEFT JOIN ({_CONTAINER_SQL[container]}) p ON always.one = 1
-        LEFT JOIN accounts_sshkey k ON k.id = actor.key_id
-        LEFT JOIN accounts_user u ON u.id = actor.user_id
-        LEFT JOIN repositories_namespace n ON n.id = p.namespace_id
-        LEFT JOIN repositories_namespace root ON root.id = n.root_id
-        LEFT JOIN repositories_route root_route ON root_route.namespace_id = root.id
-        LEFT JOIN repositories_storage storage ON storage.id = p.storage_id
-        LEFT JOIN repositories_deploykeygrant d ON d.key_id = k.id AND d.project_id = p.id
-        """
+    # Neither who asks nor what is asked for need exist: both are joined to a row that is always there.
+    always = "(SELECT 1 AS one) always"
+    who = f"LEFT JOIN ({ACTOR_SQL[actor]}) actor ON always.one = 1"
+    what = f"LEFT JOIN ({_CONTAINER_SQL[container]}) p ON always.one = 1"
+    return "\n".join([f"SELECT {columns}", f"FROM {always}", who, what, *_JOINS])
 
 
 FACTS_SQL: dict[tuple[ActorKind, ContainerKind], str] = {

@@ -1,7 +1,7 @@
 """The rules that could cover something of a push, in one statement however many there are."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from django.db import connection
@@ -22,24 +22,31 @@ _GROUP = """EXISTS (SELECT 1 FROM repositories_grouplink link WHERE link.project
         AND m.access_level BETWEEN 30 AND 50 AND m.state = 'active' AND (m.expires_at IS NULL OR m.expires_at > %(today)s))"""
 _DEPLOY_KEY = """EXISTS (SELECT 1 FROM accounts_sshkey k JOIN repositories_deploykeygrant d ON d.key_id = k.id
     WHERE k.id = g.deploy_key_id AND k.user_id = %(user_id)s AND d.project_id = %(project_id)s AND d.can_push)"""
-_SQL = f"""
+_BRANCHES = f"""
 SELECT 'branch', r.id, r.name, r.allow_force_push, g.kind, g.access_level, g.user_id = %(user_id)s, {_GROUP}, {_DEPLOY_KEY}
 FROM repositories_protectedbranch r LEFT JOIN repositories_protectedrefgrant g ON g.protected_branch_id = r.id
 WHERE (r.project_id = %(project_id)s OR r.namespace_id = %(root_id)s) AND {{named}}
-UNION ALL
+"""
+_TAGS = f"""
 SELECT 'tag', r.id, r.name, %(false)s, g.kind, g.access_level, g.user_id = %(user_id)s, {_GROUP}, {_DEPLOY_KEY}
 FROM repositories_protectedtag r LEFT JOIN repositories_protectedrefgrant g ON g.protected_tag_id = r.id
 WHERE r.project_id = %(project_id)s AND {{named}}
 """
-_STATEMENTS = {vendor: _SQL.format(named=named) for vendor, named in _NAMED.items()}
+# By database, and by whether tags are pushed; most pushes have none. Branches' patterns concern every ref that a deploy key pushes.
+_STATEMENTS = {
+    (vendor, with_tags): (f"{_BRANCHES} UNION ALL {_TAGS}" if with_tags else _BRANCHES).format(named=named)
+    for vendor, named in _NAMED.items()
+    for with_tags in (False, True)
+}
 
 
-def find_protection(actor: Actor, project: Project, changes: Iterable[Change]) -> Protection:
+def find_protection(actor: Actor, project: Project, changes: Collection[Change]) -> Protection:
     """The protected branches and tags of the project and its top-level group that could matter to these changes.
 
     What a level grants to somebody by name is judged for the actor's user, who for a deploy key is its owner.
     """
-    names = {name for change in changes for name in (change.branch, change.tag, change.ref) if name is not None}
+    tags = {change.tag for change in changes if change.tag is not None}
+    names = {name for change in changes for name in (change.branch, change.ref) if name is not None} | tags
     params = {
         "project_id": project.id,
         "root_id": project.root_id,
@@ -49,7 +56,7 @@ def find_protection(actor: Actor, project: Project, changes: Iterable[Change]) -
         "today": clock()["today"],
     }
     with connection.cursor() as cursor:
-        cursor.execute(_STATEMENTS[connection.vendor], params)
+        cursor.execute(_STATEMENTS[connection.vendor, bool(tags)], params)
         return _protection(cursor.fetchall())
 
 
