@@ -56,9 +56,9 @@ CASES = (
     Case("/authorized_keys", "GET", f"{INTERNAL}/authorized_keys?{urlencode({'key': KEY})}", None, 1, 1400),
     Case("/discover", "GET", f"{INTERNAL}/discover?key_id=12", None, 1, 1350),
     Case("/pre_receive", "POST", f"{INTERNAL}/pre_receive", {"gl_repository": "project-3"}, 1, 1300),
-    Case("/post_receive", "POST", f"{INTERNAL}/post_receive", PUSHED, 8, 9000),
-    Case("agent_info", "GET", f"{INTERNAL}/kubernetes/agent_info", None, 1, 9000, "kas"),
-    Case("SCIM, a page of 100", "GET", "/api/scim/v2/application/Users?startIndex=1&count=100", None, 3, 90000, "scim"),
+    Case("/post_receive", "POST", f"{INTERNAL}/post_receive", PUSHED, 8, 4200),
+    Case("agent_info", "GET", f"{INTERNAL}/kubernetes/agent_info", None, 1, 7700, "kas"),
+    Case("SCIM, a page of 100", "GET", "/api/scim/v2/application/Users?startIndex=1&count=100", None, 3, 29000, "scim"),
 )
 
 
