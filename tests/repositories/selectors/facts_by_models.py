@@ -154,7 +154,7 @@ def known(who: ActorReference, what: ContainerReference, settings: InstanceSetti
     if what.path is not None:
         project, former = find_by_path(what.path)
     else:
-        project = Project.objects.filter(pk=what.project_id).first()
+        project = Project.objects.filter(pk=what.project_id or 0).first()
     key, user = find_actor(who)
     storage = project.storage if project else None
     return Known(

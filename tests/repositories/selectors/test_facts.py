@@ -78,7 +78,7 @@ def make_groups(chance: random.Random) -> list[Namespace]:
 
 def make_projects(chance: random.Random, places: list[Namespace]) -> list[Project]:
     storages = [StorageFactory.create(), StorageFactory.create(name="second", gitaly_token="a token")]
-    projects = []
+    projects: list[Project] = []
     for number in range(8):
         name = f"Project{number}"
         # One is called as another one's wiki is.
@@ -130,14 +130,16 @@ def make_keys(chance: random.Random, users: list[User], projects: list[Project])
 
 def make_access(chance: random.Random, users: list[User], groups: list[Namespace], projects: list[Project]) -> None:
     for user in users:
-        for place in chance.sample([*groups, *projects], 4):
+        places: list[Namespace | Project] = [*groups, *projects]
+        for place in chance.sample(places, 4):
             set_member(place, user, chance.choice(LEVELS))
     for member in Member.objects.all():
         member.state = chance.choice(["active", "active", "active", "awaiting"])
         member.expires_at = chance.choice([None, None, NOW.date() - timedelta(days=2), NOW.date(), NOW.date() + timedelta(days=2)])
         member.save()
     for group in groups:
-        for place in chance.sample([*(other for other in groups if other != group), *projects], 2):
+        others: list[Namespace | Project] = [*(other for other in groups if other != group), *projects]
+        for place in chance.sample(others, 2):
             share_with(place, group, chance.choice(LEVELS))
 
 
