@@ -72,6 +72,7 @@ class Gunicorn:
         """Serve, and wait until the port answers."""
         command = [sys.executable, "-m", "gunicorn", "-c", self.configuration, self.application]
         variables = {**os.environ, **self.environment, "BIND": f"127.0.0.1:{self.port}", "WEB_CONCURRENCY": str(self.workers)}
+        variables.pop("PYTHONDONTWRITEBYTECODE", None)  # modules are compiled once, as in the image, and not with every start
         with (self.directory / f"{self.name}.log").open("wb") as log:
             self.process = subprocess.Popen(command, env=variables, cwd=self.python_path, stdout=log, stderr=log)
         wait_until(lambda: answers(self.port), self.name)

@@ -5,13 +5,14 @@ import time
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
+from statistics import mean
 
 from benchmarks.cases import mixed
 from benchmarks.load import play, write_requests
 from benchmarks.processes import Gunicorn, cpu_seconds, resident_megabytes
 from benchmarks.stage import Stage
 
-STARTS = 5
+STARTS = 10
 _SETTINGS = """
 SECRET_KEY = "empty"
 ALLOWED_HOSTS = ["*"]
@@ -51,7 +52,7 @@ application = get_wsgi_application()
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """CPU seconds until a worker has answered its first request, and what that worker holds then; medians."""
+    """CPU seconds until a worker has answered its first request, and what that worker holds then; means, since CPU is told in ticks."""
 
     cpu: float
     megabytes: float
@@ -99,8 +100,8 @@ def _start(server: Gunicorn) -> Start:
                 found.append((cpu_seconds(server.pid), max(resident_megabytes(pid) for pid in server.worker_pids())))
         finally:
             server.stop()
-    cpu, megabytes = zip(*sorted(found), strict=True)
-    return Start(cpu[STARTS // 2], sorted(megabytes)[STARTS // 2])
+    cpu, megabytes = zip(*found, strict=True)
+    return Start(mean(cpu), mean(megabytes))
 
 
 def starts(stage: Stage) -> tuple[Start, Start]:

@@ -12,14 +12,5 @@ class InternalApiConfig(AppConfig):
     name = "internal_api"
 
     def ready(self) -> None:
-        """Fill the kernel's registries."""
-        from internal_api import clean_up, doctor_checks, dumps, front_page, metrics, seeds, workers  # noqa: PLC0415  models are not loaded before this
-
-        seeds.register()
-        clean_up.register()
-        front_page.register()
-        dumps.register()
-        doctor_checks.register()
-        workers.register()
-        metrics.register()
+        """Count statements from the first connection on."""
         connection_created.connect(count_statements)

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
 from internal_api.models import AuditEvent, RefusedPeer, SharedValue
+from internal_api.registrations import load_registrations
 
 BATCH = 1000
 REFUSED_PEERS_DAYS = 30
@@ -38,6 +39,7 @@ def register_clean_up(name: str, run: Callable[[datetime], int]) -> None:
 
 def clean_up() -> dict[str, int]:
     """Run all jobs; how many rows each has removed."""
+    load_registrations("clean_up")
     now = timezone.now()
     return {job.name: job.run(now) for job in sorted(_jobs.values(), key=lambda job: job.name)}
 

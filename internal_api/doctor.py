@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from internal_api.registrations import load_registrations
+
 
 class Level(StrEnum):
     """How a check came out; problems make `doctor` fail."""
@@ -42,6 +44,7 @@ def register_check(name: str, order: int, check: Callable[[Consultation], Iterab
 
 def examine(consultation: Consultation) -> Iterable[Finding]:
     """Run all checks. A check that breaks is a finding too, and the others go on."""
+    load_registrations("doctor_checks")
     for name, (_, check) in sorted(_checks.items(), key=lambda item: item[1][0]):
         try:
             yield from check(consultation)

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from internal_api.models import RefusedPeer
+from internal_api.registrations import load_registrations
 from internal_api.shared_store import shared_store
 from internal_api.workers import LONG_WAIT, queue_state
 
@@ -42,6 +43,7 @@ def register_panel(name: str, order: int, show: Callable[[], Panel]) -> None:
 
 def panels() -> list[Panel]:
     """All of them, as they are now."""
+    load_registrations("front_page")
     return [show() for _, show in sorted(_panels.values(), key=lambda item: item[0])]
 
 

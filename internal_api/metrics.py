@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from internal_api.registrations import load_registrations
 from internal_api.workers import queue_state
 
 OURS = CollectorRegistry()
@@ -55,6 +56,7 @@ class _FromTheDatabase(Collector):
     """The registered collectors, for Prometheus' own interface."""
 
     def collect(self) -> Iterator[Metric]:
+        load_registrations("metrics")
         for collect in _collectors.values():
             yield from collect()
 

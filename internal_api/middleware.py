@@ -4,7 +4,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
-from functools import reduce
+from functools import cached_property
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -104,18 +104,19 @@ class AdminSiteMiddleware:
 
     def __init__(self, get_response: type_of_layer) -> None:
         self.get_response = get_response
-        self.layers: list[type_of_layer] = []
-        self.admin = reduce(self._wrap, reversed(settings.ADMIN_SITE_MIDDLEWARE), get_response)
 
-    def _wrap(self, inner: type_of_layer, dotted_path: str) -> type_of_layer:
-        layer: type_of_layer = import_string(dotted_path)(inner)
-        self.layers.insert(0, layer)
-        return layer
+    @cached_property
+    def layers(self) -> list[type_of_layer]:
+        """From the outermost to the innermost; made by the first request for the admin site, which many processes never see."""
+        layers = [self.get_response]
+        for dotted_path in reversed(settings.ADMIN_SITE_MIDDLEWARE):
+            layers.insert(0, import_string(dotted_path)(layers[0]))
+        return layers[:-1]
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if not request.path_info.startswith(self.PREFIX):
             return self.get_response(request)
-        response = self.admin(request)
+        response = self.layers[0](request)
         response.headers.setdefault("Content-Security-Policy", self.CONTENT_SECURITY_POLICY)
         return response
 

@@ -9,9 +9,5 @@ class StorageLimitsConfig(AppConfig):
     name = "storage_limits"
 
     def ready(self) -> None:
-        """Fill the kernel's registries, and listen for changes of sizes and limits."""
-        from storage_limits import dumps, front_page, seeds  # noqa: PLC0415  models are not loaded before this
-
-        seeds.register()
-        front_page.register()
-        dumps.register()
+        """Listen for changes of sizes and limits."""
+        from storage_limits.services import flag  # noqa: F401, PLC0415  models are not loaded before this

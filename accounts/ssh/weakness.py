@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Collection, Mapping
 
-from badkeys.checks import checksshpubkey
 from cryptography.utils import CryptographyDeprecationWarning
 
 from accounts.ssh.known_keys import KNOWN_COMPROMISED
@@ -37,6 +36,8 @@ def compromise(key: PublicKey) -> str | None:
         return _COMPROMISED
     if key.key_type == "ssh-rsa" and key.bits < LEAST_RSA_BITS:
         return f"An RSA key must have at least {LEAST_RSA_BITS} bits."
+    from badkeys.checks import checksshpubkey  # noqa: PLC0415  loaded by the first key that is entered: it brings libraries of its own
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CryptographyDeprecationWarning)  # DSA again
         found = checksshpubkey(key.line, checks=_CHECKS)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+from internal_api.registrations import load_registrations
+
 Rows = Callable[[], Iterable[tuple[Any, dict[str, Any]]]]
 """The rows of a section, each with what its own columns say."""
 
@@ -33,6 +35,7 @@ def register_key_dump(section: str, name: str, value: Callable[[Any], Any]) -> N
 
 def dump() -> dict[str, Any]:
     """The document."""
+    load_registrations("dumps")
     document: dict[str, Any] = {}
     for name, (_, rows, many) in sorted(_dumps.sections.items(), key=lambda item: item[1][0]):
         entries = [_entry(name, row, values) for row, values in rows()]

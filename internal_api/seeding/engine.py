@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models import Model
 
 from internal_api.models import InstanceSettings
+from internal_api.registrations import load_registrations
 from internal_api.seeding.entries import LARGEST, Entry, SeedError, listing, located, mapping
 from internal_api.seeding.ids import reserve_ids
 from internal_api.seeding.registry import Section, registry
@@ -47,6 +48,7 @@ def seed(documents: Iterable[dict[str, Any]], progress: Progress | None = None, 
 
     `options` are for the sections that know them, such as "create-repositories".
     """
+    load_registrations("seeds")
     with transaction.atomic():
         report = Report(former=InstanceSettings.current(), options=frozenset(options))
         if progress:

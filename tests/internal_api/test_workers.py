@@ -12,7 +12,8 @@ from pytest_django.fixtures import Settings
 
 from internal_api.backoff import backoff
 from internal_api.models import TaskWorker
-from internal_api.workers import TRIES, heartbeat, queue_state, sweep
+from internal_api.sweeps import TRIES, sweep
+from internal_api.workers import heartbeat, queue_state
 from repositories.services.after_push import follow_push
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from internal_api.management.operator import OperatorCommand
-from internal_api.workers import retry_failed
+from internal_api.sweeps import retry_failed
 
 
 class Command(OperatorCommand):

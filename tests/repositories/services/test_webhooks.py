@@ -19,7 +19,7 @@ from pytest_django.fixtures import Settings
 
 from accounts.models import SSHKey, User
 from internal_api.models import AuditEvent
-from internal_api.workers import sweep
+from internal_api.sweeps import sweep
 from repositories.models import DeliveryLane, Namespace, Project, PushEvent, Webhook, WebhookDelivery
 from repositories.services import webhook_deliveries
 from repositories.services.access import set_member
