@@ -31,6 +31,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=8, help="rounds of slices for each case (default: %(default)s)")
     parser.add_argument("--seconds", type=int, default=2, help="length of a slice (default: %(default)s)")
     parser.add_argument("--requests", type=int, default=100_000, help="requests over which memory must not grow (default: %(default)s)")
+    parser.add_argument("--only", metavar="TEXT", help="only the requests whose name holds this, and nothing but those")
     parser.add_argument("--small", action="store_true", help="1,000 people instead of 100,000")
     parser.add_argument("--output", type=Path, default=Path("var/bench"), help="where the report goes (default: %(default)s)")
     return parser.parse_args()
@@ -99,7 +100,7 @@ def _rows(ready: "Stage", arguments: argparse.Namespace) -> list["Row"]:
     _say(HEAD)
     rows = []
     for close, cases in ((False, CASES), (True, CASES[:CLOSED_TOO])):
-        for case in cases:
+        for case in (case for case in cases if (arguments.only or "") in case.name):
             statements = None if close else statements_of(ready, case)
             rounds = max(arguments.rounds // (2 if close else 1), 1)
             rows.append(measure(ready, case, close=close, rounds=rounds, seconds=arguments.seconds, statements=statements))
@@ -119,6 +120,8 @@ def run(arguments: argparse.Namespace) -> None:
     arguments.output.mkdir(parents=True, exist_ok=True)
     with stage(SMALL if arguments.small else LARGE, SMALL) as ready:
         rows = _rows(ready, arguments)
+        if arguments.only:
+            return
         peak = {server.name: round(server.peak_megabytes(), 1) for server in (ready.floor, ready.service)}
         _say(f"\nPeak memory of a worker: {peak['service']} MB, the floor's {peak['floor']} MB")
         stream = steady(ready)

@@ -75,7 +75,6 @@ class Floor:
         params = {
             "actor": int(body["key_id"]),
             "path": body["project"].lower(),
-            "false": False,
             "now": now,
             "today": now.date(),
             "a_day_ago": now - timedelta(days=1),
@@ -83,9 +82,13 @@ class Floor:
             "in_a_week": now + timedelta(days=7),
             "ten_minutes_ago": now - timedelta(minutes=10),
         }
-        row = self._rows("allowed", params)[0]
-        key_id, kind, user_id, username, project_id, path, root_id = (row[index] for index in (1, 2, 10, 11, 29, 30, 40))
-        storage, address, token = row[51:54]
+        statement = "allowed"
+        if body["changes"] != "_any":
+            ref = body["changes"].split(" ")[2]
+            statement, params["names"] = "allowed_push", json.dumps([ref.removeprefix("refs/heads/"), ref])
+        row = self._rows(statement, params)[0]
+        key_id, kind, user_id, username, project_id, path, root_id = (row[index] for index in (1, 2, 10, 11, 27, 28, 38))
+        storage, address, token = row[-7:-4]
         repository = f"project-{project_id}"
         return {
             "status": True,

@@ -3,7 +3,8 @@
 from accounts.selectors.actors import _WHO_SQL, ActorKind
 from accounts.selectors.ssh_keys import _SQL
 from internal_api.shared_store.redis import _DECREASE, _INCREASE
-from repositories.selectors.facts_sql import FACTS_SQL, ContainerKind
+from repositories.selectors.facts_sql import ContainerKind, facts_sql
+from repositories.selectors.protection_sql import RulesKind
 
 _PEOPLE = """
 SELECT i.extern_uid, i.active, u.username, u.name, u.email FROM scim_identity i JOIN accounts_user u ON u.id = i.user_id
@@ -12,7 +13,8 @@ ORDER BY i.id
 """
 FLOOR_TABLE = "CREATE TABLE IF NOT EXISTS benchmark_floor_push (id bigserial PRIMARY KEY, repository text, changes text, at timestamptz)"
 STATEMENTS = {
-    "allowed": FACTS_SQL[ActorKind.KEY, ContainerKind.PATH],
+    "allowed": facts_sql(ActorKind.KEY, ContainerKind.PATH, RulesKind.NONE, "postgresql"),
+    "allowed_push": facts_sql(ActorKind.KEY, ContainerKind.PATH, RulesKind.BRANCHES, "postgresql"),
     "authorized_keys": _SQL,
     "discover": _WHO_SQL[ActorKind.KEY],
     "increase": _INCREASE,

@@ -11,6 +11,7 @@ from django.utils import timezone
 from internal_api.replica import reading_alias
 
 Row = tuple[Any, ...]
+_A_DAY, _THREE_DAYS, _A_WEEK, _TEN_MINUTES = timedelta(days=1), timedelta(days=3), timedelta(days=7), timedelta(minutes=10)
 
 
 def fetch_row(sql: str, params: Mapping[str, Any]) -> Row | None:
@@ -45,12 +46,12 @@ def day(value: date) -> Any:
 
 def clock() -> dict[str, Any]:
     """The parameters about time that several statements share."""
-    now = timezone.now()
+    now, adapt = timezone.now(), connection.ops.adapt_datetimefield_value
     return {
-        "now": moment(now),
+        "now": adapt(now),
         "today": day(now.date()),
-        "a_day_ago": moment(now - timedelta(days=1)),
-        "three_days_ago": moment(now - timedelta(days=3)),
-        "in_a_week": moment(now + timedelta(days=7)),
-        "ten_minutes_ago": moment(now - timedelta(minutes=10)),
+        "a_day_ago": adapt(now - _A_DAY),
+        "three_days_ago": adapt(now - _THREE_DAYS),
+        "in_a_week": adapt(now + _A_WEEK),
+        "ten_minutes_ago": adapt(now - _TEN_MINUTES),
     }

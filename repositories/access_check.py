@@ -44,6 +44,11 @@ class AccessCheck:
     scoped_user_id: int | None
     project_parameter: str
 
+    @property
+    def pushed(self) -> tuple[Change, ...]:
+        """The refs that are pushed; none before the client has said which, and none of a pull."""
+        return self.changes or () if self.action == Action.RECEIVE_PACK else ()
+
 
 def read_access_check(parameters: Parameters) -> AccessCheck:
     """The question in a request's parameters. Raises InvalidAccessCheckError and BadRequestError."""

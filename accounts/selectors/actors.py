@@ -59,7 +59,7 @@ def identified_actor(identifier: str) -> ActorReference:
 
 
 # A deploy key that belongs to nobody acts as the ghost user.
-KEY_OWNER_SQL = "CASE WHEN k.user_id IS NULL THEN (SELECT min(g.id) FROM accounts_user g WHERE g.user_type = 'ghost') ELSE k.user_id END"
+KEY_OWNER_SQL = "COALESCE(k.user_id, (SELECT min(g.id) FROM accounts_user g WHERE g.user_type = 'ghost'))"
 _BY_KEY = f"SELECT k.id AS key_id, {KEY_OWNER_SQL} AS user_id FROM accounts_sshkey k WHERE k.id = %(actor)s AND k.usage_type <> 'signing'"
 _BY_USER = "SELECT CAST(NULL AS bigint) AS key_id, u.id AS user_id FROM accounts_user u WHERE "
 

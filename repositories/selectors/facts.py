@@ -1,9 +1,12 @@
 """The facts of one decision, gathered in one statement; one more when the path is a former one."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
+
+from django.db import connection
 
 from accounts.selectors.actors import ActorReference
 from accounts.selectors.otp_sessions import has_otp_session
@@ -12,20 +15,16 @@ from internal_api.encryption import decrypt
 from internal_api.instance import settings_of_version
 from internal_api.models import InstanceSettings
 from internal_api.statements import Row, clock, fetch_row
-from repositories.policy import Actor, Instance, Key, Project, RepositoryType, Role, User
+from repositories.policy import Actor, Change, Instance, Key, Project, Protection, RepositoryType, Role, User
 from repositories.policy.repository_path import Candidate, candidates, clean_path, parse_gl_repository, split_path
-from repositories.selectors.facts_sql import (
-    FACTS_SQL,
-    KEY_COLUMNS,
-    PROJECT_COLUMNS,
-    USER_COLUMNS,
-    ContainerKind,
-)
+from repositories.selectors.facts_sql import KEY_COLUMNS, PROJECT_COLUMNS, USER_COLUMNS, ContainerKind, facts_sql
 from repositories.selectors.instance import instance_of
+from repositories.selectors.protection import protection_of, rules_wanted
 
 _USER = 1 + len(KEY_COLUMNS)
 _PROJECT = _USER + len(USER_COLUMNS)
 _STORAGE = _PROJECT + len(PROJECT_COLUMNS)
+_FORMER_PATH = -3
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,10 @@ class StorageFacts:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All a decision and its answer need. `redirected_path` is set when the request named a former path."""
+    """All a decision and its answer need. `redirected_path` is set when the request named a former path.
+
+    `protection` has the rules that could matter to what is pushed.
+    """
 
     settings: InstanceSettings
     instance: Instance
@@ -59,6 +61,7 @@ class Facts:
     repository_type: RepositoryType
     key_use_is_old: bool
     activity_is_old: bool
+    protection: Protection
     redirected_path: str | None = None
     has_namespace: bool = True
 
@@ -73,41 +76,32 @@ def container_reference(gl_repository: str | None, path: str | None) -> Containe
     return ContainerReference(path=clean_path(path or ""))
 
 
-def gather(who: ActorReference, what: ContainerReference) -> Facts:
-    """One statement; one more for a path that no project has, since it may be a former one."""
+def gather(who: ActorReference, what: ContainerReference, pushed: Collection[Change] = ()) -> Facts:
+    """One statement, however many refs and rules; one more for a path that no project has, since it may be a former one."""
     if what.path is None:
-        row = _by_id(who, what.project_id or 0)
+        row = _fetch(who, ContainerKind.ID, {"project_id": what.project_id or 0}, pushed)
         return _facts(row, what.repository_type)
     named = candidates(what.path)
-    row = _by_path(who, named)
+    paths = {"path": named[0].project_path.lower(), "shorter_path": named[-1].project_path.lower()}
+    if len(named) == 1:
+        row = _fetch(who, ContainerKind.PATH, {"path": paths["path"]}, pushed)
+    else:
+        row = _fetch(who, ContainerKind.PATH_OR_SHORTER, paths, pushed)
     if row[_PROJECT] is not None:
         return _facts(row, _type_of(named, row[_PROJECT + 1].lower()))
-    row = _fetch(who, ContainerKind.FORMER_PATH, _paths(named))
+    row = _fetch(who, ContainerKind.FORMER_PATH, paths, pushed)
     if row[_PROJECT] is None:
         return replace(_facts(row, RepositoryType.PROJECT), has_namespace=split_path(what.path) is not None)
-    return replace(_facts(row, _type_of(named, row[-1])), redirected_path=what.path)
+    return replace(_facts(row, _type_of(named, row[_FORMER_PATH])), redirected_path=what.path)
 
 
-def _paths(named: tuple[Candidate, ...]) -> dict[str, Any]:
-    return {"path": named[0].project_path.lower(), "shorter_path": named[-1].project_path.lower()}
-
-
-def _fetch(who: ActorReference, container: ContainerKind, params: dict[str, Any]) -> Row:
-    row = fetch_row(FACTS_SQL[who.kind, container], {"actor": who.value, "false": False, **params, **clock()})
+def _fetch(who: ActorReference, container: ContainerKind, params: dict[str, Any], pushed: Collection[Change]) -> Row:
+    rules, names = rules_wanted(pushed)
+    sql = facts_sql(who.kind, container, rules, connection.vendor)
+    row = fetch_row(sql, {"actor": who.value, **params, **names, **clock()})
     if row is None:
         raise LookupError("The statement has a row whatever it finds.")
     return row
-
-
-def _by_id(who: ActorReference, project_id: int) -> Row:
-    return _fetch(who, ContainerKind.ID, {"project_id": project_id})
-
-
-def _by_path(who: ActorReference, named: tuple[Candidate, ...]) -> Row:
-    params = _paths(named)
-    if len(named) == 1:
-        return _fetch(who, ContainerKind.PATH, {"path": params["path"]})
-    return _fetch(who, ContainerKind.PATH_OR_SHORTER, params)
 
 
 def _type_of(named: tuple[Candidate, ...], found: str) -> RepositoryType:
@@ -122,10 +116,11 @@ def _facts(row: Row, repository_type: RepositoryType) -> Facts:
         instance=instance_of(settings),
         actor=Actor(_key(row[1:_USER], settings), user),
         project=_project(row[_PROJECT:_STORAGE], settings),
-        storage=_storage(row[_STORAGE:]),
+        storage=_storage(row[_STORAGE:_FORMER_PATH]),
         repository_type=repository_type,
         key_use_is_old=bool(row[_USER - 1]),
         activity_is_old=bool(row[_USER + 13]),
+        protection=protection_of(*row[_FORMER_PATH + 1 :]),
     )
 
 
@@ -207,7 +202,7 @@ def _parsed(text: str) -> tuple[str, ...]:
 
 
 def _storage(row: Row) -> StorageFacts | None:
-    name, address, token, relative_path, _ = row
+    name, address, token, relative_path = row
     return None if name is None else StorageFacts(name, address, decrypt(token) if token else None, relative_path)
 
 

@@ -4,14 +4,17 @@ Written out because it is asked before every clone, fetch and push: building it 
 running it costs. The same text runs on PostgreSQL and SQLite; `tests/repositories/selectors/test_facts.py` holds it against
 the models. Its parameters are `actor`, the container's, and those of `internal_api.statements.clock`.
 
-Read `_statement` first: one row that is always there, the key and the user beside it, the project beside those, and what hangs on each.
-The comments stand beside the SQL, not in it: psycopg parses a text of more than 4,096 bytes anew for every call.
+Read `facts_sql` first: one row that is always there, the key and the user beside it, the project beside those, and what hangs on each.
+The comments stand beside the SQL, not in it: psycopg parses a text of more than 4,096 bytes anew for every call, a third of what the
+statement costs. All but those for pushes of tags are shorter, which a test holds.
 """
 
 from enum import StrEnum
+from functools import cache
 
 from accounts.selectors.actors import ACTOR_SQL, ActorKind
 from internal_api.instance import VERSION_SQL
+from repositories.selectors.protection_sql import RulesKind, rules_sql
 
 
 class ContainerKind(StrEnum):
@@ -40,32 +43,26 @@ _CONTAINER_SQL = {
 }
 
 # A membership that counts today: accepted, and not ended; `expires_at` is the first day on which it no longer does.
-_COUNTS = "m.state = 'active' AND (m.expires_at IS NULL OR m.expires_at > %(today)s)"
+_COUNTS = "m.state = 'active' AND COALESCE(m.expires_at > %(today)s, TRUE)"
 
 # Each role is looked up by one probe of the index on (user, place) per place: somebody with thousands of memberships costs no more.
 _ROLE_IN_PROJECT = f"SELECT m.access_level FROM repositories_member m WHERE m.user_id = u.id AND m.project_id = p.id AND {_COUNTS}"
-_ROLE_ABOVE = f"""
-    SELECT max((SELECT m.access_level FROM repositories_member m
-                WHERE m.user_id = u.id AND m.namespace_id = l.ancestor_id AND {_COUNTS}))
-    FROM repositories_namespacelineage l WHERE l.namespace_id = p.namespace_id"""
-_LESSER = "CASE WHEN m.access_level < g.access_level THEN m.access_level ELSE g.access_level END"
-# Members of a group invited to the project have their role in it or above it, at most the invitation's.
-_ROLE_BY_PROJECT_LINK = f"""
-    SELECT max((SELECT {_LESSER} FROM repositories_member m
-                WHERE m.user_id = u.id AND m.namespace_id = l.ancestor_id AND {_COUNTS}))
-    FROM repositories_grouplink g JOIN repositories_namespacelineage l ON l.namespace_id = g.group_id
-    WHERE g.project_id = p.id"""
-# Of a group invited to a group above the project only the direct members count.
-_ROLE_BY_GROUP_LINK = f"""
-    SELECT max((SELECT {_LESSER} FROM repositories_member m
-                WHERE m.user_id = u.id AND m.namespace_id = g.group_id AND {_COUNTS}))
-    FROM repositories_namespacelineage l JOIN repositories_grouplink g ON g.namespace_id = l.ancestor_id
-    WHERE l.namespace_id = p.namespace_id"""
+# The namespaces whose members have a role here, and the most that it may be: those above the project, all that it has; a group that
+# is invited to the project, and those above that group, at most the invitation's; a group that is invited to one above the project,
+# direct members only, at most the invitation's.
+_PLACES = """
+SELECT l.ancestor_id AS id, 60 AS most FROM repositories_namespacelineage l WHERE l.namespace_id = p.namespace_id
+UNION ALL SELECT l.ancestor_id, g.access_level FROM repositories_grouplink g
+JOIN repositories_namespacelineage l ON l.namespace_id = g.group_id WHERE g.project_id = p.id
+UNION ALL SELECT g.group_id, g.access_level FROM repositories_namespacelineage l
+JOIN repositories_grouplink g ON g.namespace_id = l.ancestor_id WHERE l.namespace_id = p.namespace_id"""
+_ROLE_AROUND = f"""
+SELECT max((SELECT CASE WHEN m.access_level < place.most THEN m.access_level ELSE place.most END
+FROM repositories_member m WHERE m.user_id = u.id AND m.namespace_id = place.id AND {_COUNTS})) FROM ({_PLACES}) place"""
 
 # A project is archived by itself or with any group above it.
-_ARCHIVED = """p.archived OR EXISTS (
-    SELECT 1 FROM repositories_namespacelineage l JOIN repositories_namespace a ON a.id = l.ancestor_id
-    WHERE l.namespace_id = p.namespace_id AND a.archived)"""
+_ARCHIVED = """p.archived OR EXISTS (SELECT 1 FROM repositories_namespacelineage l
+JOIN repositories_namespace a ON a.id = l.ancestor_id WHERE l.namespace_id = p.namespace_id AND a.archived)"""
 # Only a person's own password can expire: not LDAP's, and none that is unusable or was never set (`%%` is a literal percent sign).
 _PASSWORD_EXPIRED = (
     "u.user_type = 'human' AND NOT u.ldap AND u.password NOT LIKE '!%%' AND u.password <> '' AND u.password_expires_at <= %(now)s"
@@ -80,7 +77,7 @@ KEY_COLUMNS = (
     "k.expires_at <= %(now)s",  # NULL, which is false, for one that never does
     "k.expires_at <= %(in_a_week)s",  # the answer warns of it
     "d.id IS NOT NULL",  # a deploy key that is enabled here
-    "COALESCE(d.can_push, %(false)s)",
+    "COALESCE(d.can_push, FALSE)",
     "k.last_used_at IS NULL OR k.last_used_at <= %(a_day_ago)s",  # the use is written down once a day
 )
 USER_COLUMNS = (
@@ -96,12 +93,10 @@ USER_COLUMNS = (
     "u.terms_accepted",
     _PASSWORD_EXPIRED,
     "u.ssh_keys_disabled",
-    "u.otp_secret IS NOT NULL AND u.otp_secret <> ''",  # whether, never what
+    "u.otp_secret <> ''",  # whether, never what
     "u.last_activity_on IS NULL OR u.last_activity_on < %(today)s",  # written down once a day
-    f"({_ROLE_IN_PROJECT})",  # the four ways to a role; the highest counts, NULL is none
-    f"({_ROLE_ABOVE})",
-    f"({_ROLE_BY_PROJECT_LINK})",
-    f"({_ROLE_BY_GROUP_LINK})",
+    f"({_ROLE_IN_PROJECT})",  # the higher of the two counts; NULL is none
+    f"({_ROLE_AROUND})",
     "n.owner_id = u.id",  # one's own namespace: owner
 )
 PROJECT_COLUMNS = (
@@ -143,24 +138,20 @@ _JOINS = (
 )
 
 
-def _statement(actor: ActorKind, container: ContainerKind) -> str:
+@cache
+def facts_sql(actor: ActorKind, container: ContainerKind, rules: RulesKind, vendor: str) -> str:
+    """The statement for one way of naming who and what, on the database of this vendor; `rules` are read when something is pushed."""
     # The version of the settings comes along, so that knowing whether the remembered ones are fresh costs nothing.
-    columns = ", ".join([VERSION_SQL, *KEY_COLUMNS, *USER_COLUMNS, *PROJECT_COLUMNS, *STORAGE_COLUMNS])
+    columns = ", ".join([VERSION_SQL, *KEY_COLUMNS, *USER_COLUMNS, *PROJECT_COLUMNS, *STORAGE_COLUMNS, rules_sql(rules, vendor)])
     # Neither who asks nor what is asked for need exist: both are joined to a row that is always there.
-    always = "(SELECT 1 AS one) always"
-    who = f"LEFT JOIN ({ACTOR_SQL[actor]}) actor ON always.one = 1"
-    what = f"LEFT JOIN ({_CONTAINER_SQL[container]}) p ON always.one = 1"
-    return "\n".join([f"SELECT {columns}", f"FROM {always}", who, what, *_JOINS])
+    who = f"LEFT JOIN ({ACTOR_SQL[actor]}) actor ON TRUE"
+    what = f"LEFT JOIN ({_CONTAINER_SQL[container]}) p ON TRUE"
+    return "\n".join([f"SELECT {columns}", "FROM (SELECT 1) always", who, what, *_JOINS])
 
-
-FACTS_SQL: dict[tuple[ActorKind, ContainerKind], str] = {
-    (actor, container): _statement(actor, container) for actor in ActorKind for container in ContainerKind
-}
 
 # The same roles for several projects; `projects` is a list of parameters.
 ROLES_SQL = f"""
-    SELECT p.id, u.admin OR n.owner_id = u.id,
-        ({_ROLE_IN_PROJECT}), ({_ROLE_ABOVE}), ({_ROLE_BY_PROJECT_LINK}), ({_ROLE_BY_GROUP_LINK})
+    SELECT p.id, u.admin OR n.owner_id = u.id, ({_ROLE_IN_PROJECT}), ({_ROLE_AROUND})
     FROM repositories_project p
     JOIN repositories_namespace n ON n.id = p.namespace_id
     JOIN accounts_user u ON u.id = %(user)s AND u.state = 'active'

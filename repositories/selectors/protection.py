@@ -1,79 +1,49 @@
-"""The rules that could cover something of a push, in one statement however many there are."""
+"""The rules that could cover something of a push, as the policy takes them."""
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from django.db import connection
 from django.db.models import Q
 
-from internal_api.statements import Row, clock
 from repositories.models import ProtectedBranch
-from repositories.policy import Actor, BranchRule, Change, Grants, Project, Protection, TagRule
-
-# A rule concerns this push when it names one of its refs or is a pattern; the policy matches patterns.
-_NAMED = {
-    "postgresql": "(r.name = ANY(ARRAY(SELECT jsonb_array_elements_text(%(names)s))) OR r.name LIKE '%%*%%')",
-    "sqlite": "(r.name IN (SELECT value FROM json_each(%(names)s)) OR r.name LIKE '%%*%%')",
-}
-_GROUP = """EXISTS (SELECT 1 FROM repositories_grouplink link WHERE link.project_id = %(project_id)s AND link.group_id = g.group_id
-        AND link.access_level >= 30)
-    AND EXISTS (SELECT 1 FROM repositories_member m WHERE m.namespace_id = g.group_id AND m.user_id = %(user_id)s
-        AND m.access_level BETWEEN 30 AND 50 AND m.state = 'active' AND (m.expires_at IS NULL OR m.expires_at > %(today)s))"""
-_DEPLOY_KEY = """EXISTS (SELECT 1 FROM accounts_sshkey k JOIN repositories_deploykeygrant d ON d.key_id = k.id
-    WHERE k.id = g.deploy_key_id AND k.user_id = %(user_id)s AND d.project_id = %(project_id)s AND d.can_push)"""
-_BRANCHES = f"""
-SELECT 'branch', r.id, r.name, r.allow_force_push, g.kind, g.access_level, g.user_id = %(user_id)s, {_GROUP}, {_DEPLOY_KEY}
-FROM repositories_protectedbranch r LEFT JOIN repositories_protectedrefgrant g ON g.protected_branch_id = r.id
-WHERE (r.project_id = %(project_id)s OR r.namespace_id = %(root_id)s) AND {{named}}
-"""
-_TAGS = f"""
-SELECT 'tag', r.id, r.name, %(false)s, g.kind, g.access_level, g.user_id = %(user_id)s, {_GROUP}, {_DEPLOY_KEY}
-FROM repositories_protectedtag r LEFT JOIN repositories_protectedrefgrant g ON g.protected_tag_id = r.id
-WHERE r.project_id = %(project_id)s AND {{named}}
-"""
-# By database, and by whether tags are pushed; most pushes have none. Branches' patterns concern every ref that a deploy key pushes.
-_STATEMENTS = {
-    (vendor, with_tags): (f"{_BRANCHES} UNION ALL {_TAGS}" if with_tags else _BRANCHES).format(named=named)
-    for vendor, named in _NAMED.items()
-    for with_tags in (False, True)
-}
+from repositories.policy import BranchRule, Change, Grants, Project, Protection, TagRule
+from repositories.policy.protection import NO_PROTECTION
+from repositories.selectors.protection_sql import RulesKind
 
 
-def find_protection(actor: Actor, project: Project, changes: Collection[Change]) -> Protection:
-    """The protected branches and tags of the project and its top-level group that could matter to these changes.
-
-    What a level grants to somebody by name is judged for the actor's user, who for a deploy key is its owner.
-    """
-    tags = {change.tag for change in changes if change.tag is not None}
-    names = {name for change in changes for name in (change.branch, change.ref) if name is not None} | tags
-    params = {
-        "project_id": project.id,
-        "root_id": project.root_id,
-        "user_id": actor.user.id if actor.user else 0,
-        "names": json.dumps(sorted(names)),  # a list of parameters costs the driver several times as much
-        "false": False,
-        "today": clock()["today"],
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(_STATEMENTS[connection.vendor, bool(tags)], params)
-        return _protection(cursor.fetchall())
+def rules_wanted(pushed: Collection[Change]) -> tuple[RulesKind, dict[str, Any]]:
+    """Which rules the changes of a push ask for, and the parameter that says of which refs; nothing where nothing is pushed."""
+    if not pushed:
+        return RulesKind.NONE, {}
+    tags = {change.tag for change in pushed if change.tag is not None}
+    names = {name for change in pushed for name in (change.branch, change.ref) if name is not None} | tags
+    # A list of parameters would cost the driver several times as much.
+    return RulesKind.BRANCHES_AND_TAGS if tags else RulesKind.BRANCHES, {"names": json.dumps(sorted(names))}
 
 
-def _protection(rows: Iterable[Row]) -> Protection:
-    found: dict[tuple[str, int], dict[str, Any]] = {}
-    for table, rule_id, name, force, kind, *grant in rows:
-        rule = found.setdefault((table, rule_id), {"name": name, "force": bool(force), "grants": {}})
-        if kind is not None:
-            rule["grants"].setdefault(kind, []).append(grant)
-    branches, tags = [], []
-    for (table, _), rule in found.items():
-        grants = {kind: _grants(given) for kind, given in rule["grants"].items()}
-        if table == "branch":
-            branches.append(BranchRule(rule["name"], grants.get("push", Grants()), grants.get("merge", Grants()), rule["force"]))
-        else:
-            tags.append(TagRule(rule["name"], grants.get("create", Grants())))
-    return Protection(tuple(branches), tuple(tags))
+def protection_of(branches: str | None, tags: str | None) -> Protection:
+    """What the statement has read. Levels that name somebody are judged for the actor's user, who for a deploy key is its owner."""
+    if not branches and not tags:
+        return NO_PROTECTION
+    return Protection(
+        tuple(
+            BranchRule(name, grants.get("push", Grants()), grants.get("merge", Grants()), allow_force_push)
+            for name, allow_force_push, grants in _rules(branches)
+        ),
+        tuple(TagRule(name, grants.get("create", Grants())) for name, _, grants in _rules(tags)),
+    )
+
+
+def _rules(text: str | None) -> Iterator[tuple[str, bool, dict[str, Grants]]]:
+    """Each rule's name, whether it lets force, and what its levels grant for each purpose."""
+    found: dict[int, tuple[str, bool, dict[str, list[list[Any]]]]] = {}
+    for rule_id, name, force, purpose, *level in json.loads(text) if text else ():
+        levels = found.setdefault(rule_id, (name, bool(force), {}))[2]
+        if purpose is not None:
+            levels.setdefault(purpose, []).append(level)
+    for name, force, levels in found.values():
+        yield name, force, {purpose: _grants(given) for purpose, given in levels.items()}
 
 
 def _grants(rows: Iterable[list[Any]]) -> Grants:

@@ -5,9 +5,7 @@ from dataclasses import dataclass, replace
 
 from accounts.selectors.actors import ActorReference
 from repositories import policy
-from repositories.policy.protection import NO_PROTECTION
 from repositories.selectors.facts import ContainerReference, container_reference, gather, with_otp_session
-from repositories.selectors.protection import find_protection
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +42,7 @@ def named_repository(text: str) -> ContainerReference:
 
 def explain(asked: Asked) -> Explanation:
     """Decide as /allowed would, recording nothing and asking Git nothing."""
-    facts = with_otp_session(gather(asked.who, asked.what))
-    has_rules = asked.changes is not None and facts.project is not None
+    facts = with_otp_session(gather(asked.who, asked.what, asked.changes or ()))
     question = policy.Request(
         action=asked.action,
         protocol=asked.protocol,
@@ -57,9 +54,7 @@ def explain(asked: Asked) -> Explanation:
         check_ip=asked.check_ip,
         namespace_path=asked.namespace_path,
         has_namespace=facts.has_namespace,
-        protection=find_protection(facts.actor, facts.project, asked.changes)
-        if has_rules and facts.project and asked.changes
-        else NO_PROTECTION,
+        protection=facts.protection,
     )
     verdict = policy.decide(question)
     while isinstance(verdict, policy.NeedsGit) and asked.assumed_forced is not None:

@@ -16,11 +16,10 @@ from repositories.access_check import AccessCheck, InvalidAccessCheckError, read
 from repositories.access_granted import access_granted
 from repositories.gitaly.values import RepositoryRef, StorageAddress
 from repositories.models import Namespace
-from repositories.policy.protection import NO_PROTECTION
 from repositories.policy.repository_path import container_path, gl_repository, relative_path, split_path
 from repositories.selectors.creation import find_creatable_namespace
 from repositories.selectors.facts import ContainerReference, Facts, gather, with_otp_session
-from repositories.selectors.protection import find_protection, protected_branch_names
+from repositories.selectors.protection import protected_branch_names
 from repositories.services.decisions import count_decision, decide, record_key_use, record_pull, record_refusal
 from repositories.services.one_shot_messages import remember_created, remember_moved
 from repositories.services.push_to_create import ProjectCreationError, create_by_push
@@ -34,7 +33,7 @@ class AllowedViewSet(ShellViewSet):
     def create(self, request: HTTPRequest) -> JSONResponse:
         check = read_access_check(self.parameters())
         log = TimedLog(check.changes or ())
-        facts = with_otp_session(gather(check.who, check.what))
+        facts = with_otp_session(gather(check.who, check.what, check.pushed))
         refuse_unknown_scoped_user(check, facts)
         limit_git_operations(
             facts.actor,
@@ -132,9 +131,7 @@ def refuse_unknown_scoped_user(check: AccessCheck, facts: Facts) -> None:
 
 
 def question_of(check: AccessCheck, facts: Facts) -> policy.Request:
-    """The question and the facts, as the policy takes them; the rules on refs are read when refs are pushed."""
-    refs = check.changes if facts.project is not None and check.action == policy.Action.RECEIVE_PACK else None
-    protection = find_protection(facts.actor, facts.project, refs) if refs and facts.project is not None else NO_PROTECTION
+    """The question and the facts, as the policy takes them."""
     return policy.Request(
         action=check.action,
         protocol=check.protocol,
@@ -147,7 +144,7 @@ def question_of(check: AccessCheck, facts: Facts) -> policy.Request:
         namespace_path=check.namespace_path,
         has_namespace=facts.has_namespace,
         may_create_project=creatable_place(check, facts)[0] is not None,
-        protection=protection,
+        protection=facts.protection,
     )
 
 

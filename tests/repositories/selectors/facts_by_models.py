@@ -1,6 +1,6 @@
 """The facts of a decision, found the slow and obvious way: model by model, row by row, without a line of SQL."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,7 +9,19 @@ from accounts.selectors.actors import ActorKind, ActorReference
 from accounts.ssh.weakness import site_problem
 from internal_api.models import InstanceSettings
 from repositories import policy
-from repositories.models import DeployKeyGrant, GroupLink, Member, Namespace, Project, RedirectRoute, Route
+from repositories.models import (
+    DeployKeyGrant,
+    GroupLink,
+    Member,
+    Namespace,
+    Project,
+    ProtectedBranch,
+    ProtectedRefGrant,
+    ProtectedTag,
+    RedirectRoute,
+    Route,
+)
+from repositories.policy import BranchRule, Change, Grants, Protection, TagRule
 from repositories.selectors.facts import ContainerReference
 
 
@@ -22,6 +34,7 @@ class Known:
     storage: tuple[str, str, str | None, str | None] | None
     key_use_is_old: bool
     activity_is_old: bool
+    protection: Protection
 
 
 def with_ancestors(namespace: Namespace | None) -> Iterator[Namespace]:
@@ -148,7 +161,52 @@ def project_facts(project: Project, settings: InstanceSettings) -> policy.Projec
     )
 
 
-def known(who: ActorReference, what: ContainerReference, settings: InstanceSettings, now: datetime) -> tuple[Known, bool]:
+def group_lets_in(group: Namespace, user: User | None, project: Project, now: datetime) -> bool:
+    """Invited to the project with a developer's role at least, and the user a developer of it at least, by name."""
+    invited = any(link.access_level >= 30 for link in GroupLink.objects.filter(project=project, group=group))
+    levels = [one.access_level for one in Member.objects.filter(user=user, namespace=group) if user and counts(one, now)]
+    return invited and max(levels, default=0) >= 30
+
+
+def owns_writing_key(key: SSHKey, user: User | None, project: Project) -> bool:
+    return user is not None and key.user_id == user.pk and DeployKeyGrant.objects.filter(key=key, project=project, can_push=True).exists()
+
+
+def grants_for(purpose: str, levels: Iterable[ProtectedRefGrant], user: User | None, project: Project, now: datetime) -> Grants:
+    given = [level for level in levels if level.kind == purpose]
+    return Grants(
+        roles=frozenset(level.access_level for level in given if level.access_level is not None),
+        user=any(user is not None and level.user == user for level in given),
+        group=any(level.group is not None and group_lets_in(level.group, user, project, now) for level in given),
+        deploy_key=any(level.deploy_key is not None and owns_writing_key(level.deploy_key, user, project) for level in given),
+    )
+
+
+def protection_facts(project: Project, user: User | None, pushed: Collection[Change], now: datetime) -> Protection:
+    """The rules of the project and its top-level group that name a pushed ref, or are patterns; tags' rules where tags are pushed."""
+    root = list(with_ancestors(project.namespace))[-1]
+    named = {name for change in pushed for name in (change.ref, change.branch, change.tag) if name}
+    branches = [
+        BranchRule(
+            rule.name,
+            grants_for("push", rule.grants.all(), user, project, now),
+            grants_for("merge", rule.grants.all(), user, project, now),
+            rule.allow_force_push,
+        )
+        for rule in ProtectedBranch.objects.all()
+        if (rule.project == project or rule.namespace == root) and ("*" in rule.name or rule.name in named)
+    ]
+    tags = [
+        TagRule(rule.name, grants_for("create", rule.grants.all(), user, project, now))
+        for rule in ProtectedTag.objects.filter(project=project)
+        if "*" in rule.name or rule.name in named
+    ]
+    return Protection(tuple(branches), tuple(tags) if any(change.tag for change in pushed) else ())
+
+
+def known(
+    who: ActorReference, what: ContainerReference, pushed: Collection[Change], settings: InstanceSettings, now: datetime
+) -> tuple[Known, bool]:
     """The facts, and whether a former path led to the project."""
     former = False
     if what.path is not None:
@@ -165,4 +223,5 @@ def known(who: ActorReference, what: ContainerReference, settings: InstanceSetti
         storage=(storage.name, storage.gitaly_address, storage.gitaly_token, project.relative_path) if storage and project else None,
         key_use_is_old=key is not None and (key.last_used_at is None or key.last_used_at <= now - timedelta(days=1)),
         activity_is_old=user is not None and (user.last_activity_on is None or user.last_activity_on < now.date()),
+        protection=protection_facts(project, user, pushed, now) if project and pushed else Protection(),
     ), former

@@ -6,17 +6,20 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
+from psycopg._queries import MAX_CACHED_STATEMENT_LENGTH
 
 from accounts.models import SSHKey, User, UserState, UserType
 from accounts.selectors.actors import ActorKind, ActorReference
 from internal_api.models import InstanceSettings
-from repositories.models import AccessLevel, Member, Namespace, Project
-from repositories.policy import RepositoryType
-from repositories.selectors.facts import ContainerReference, gather
+from repositories.models import AccessLevel, Member, Namespace, Project, ProtectedBranch, ProtectedRefGrant, ProtectedTag
+from repositories.policy import Change, RepositoryType, parse_changes
+from repositories.selectors.facts import ContainerReference, Facts, gather
+from repositories.selectors.facts_sql import ContainerKind, facts_sql
+from repositories.selectors.protection_sql import RulesKind
 from repositories.services.access import grant_deploy_key, set_member, share_with
 from repositories.services.projects import add_redirect, create_project
 from tests.factories import GroupFactory, StorageFactory, UserFactory
-from tests.repositories.selectors.facts_by_models import known
+from tests.repositories.selectors.facts_by_models import Known, known, with_ancestors
 from tests.statements import at_most
 
 NOW = timezone.now()
@@ -143,6 +146,37 @@ def make_access(chance: random.Random, users: list[User], groups: list[Namespace
             share_with(place, group, chance.choice(LEVELS))
 
 
+REFS = ("refs/heads/main", "refs/heads/trunk", "refs/heads/topic/1", "refs/tags/v1", "refs/tags/main", "refs/notes/commits")
+
+
+def make_rules(chance: random.Random, users: list[User], keys: list[SSHKey], groups: list[Namespace], projects: list[Project]) -> None:
+    """Rules by name and by pattern, of projects and of groups, with levels of every kind."""
+    deploy_keys = [key for key in keys if key.kind == "deploy_key"]
+
+    def level(**rule: Any) -> ProtectedRefGrant:
+        grantees: list[dict[str, Any]] = [{"access_level": chance.choice([0, 30, 40, 60])}]
+        grantees += [{"user": chance.choice(users)}, {"group": chance.choice(groups)}]
+        grantees += [{"deploy_key": chance.choice(deploy_keys)}] if deploy_keys else []
+        return ProtectedRefGrant.objects.create(**rule, **chance.choice(grantees))
+
+    for project in projects:
+        for name in chance.sample(["main", "trunk", "topic/*", "*", "elsewhere"], 3):
+            source = {"project": project} if maybe(chance) else {"namespace": list(with_ancestors(project.namespace))[-1]}
+            branch, _ = ProtectedBranch.objects.get_or_create(**source, name=name, defaults={"allow_force_push": maybe(chance)})
+            for _ in range(chance.choice([0, 1, 4])):
+                level(protected_branch=branch, kind=chance.choice(["push", "merge"]))
+        for name in chance.sample(["v1", "v*", "main", "elsewhere"], 2):
+            tag = ProtectedTag.objects.create(project=project, name=name)
+            for _ in range(chance.choice([0, 1, 4])):
+                level(protected_tag=tag, kind="create")
+
+
+def some_push(chance: random.Random) -> tuple[Change, ...]:
+    """Nothing, one ref, or several."""
+    refs = chance.sample(REFS, chance.choice([0, 0, 1, 1, 3]))
+    return tuple(parse_changes("".join(f"{'1' * 40} {'2' * 40} {ref}\n" for ref in refs))) if refs else ()
+
+
 def paths_of(chance: random.Random, projects: list[Project]) -> list[str]:
     paths = ["nobody/nothing", "nothing"]
     for project in projects:
@@ -161,40 +195,65 @@ def questions(chance: random.Random, users: list[User], keys: list[SSHKey], proj
     what = [ContainerReference(path=path) for path in paths_of(chance, projects)]
     what += [ContainerReference(RepositoryType.PROJECT, project_id=project.pk) for project in projects]
     what.append(ContainerReference(project_id=0))
-    return [(one, chance.choice(what)) for one in who for _ in range(2)]
+    return [(one, chance.choice(what)) for one in who for _ in range(3)]
+
+
+def make_company(chance: random.Random) -> list[tuple[Any, Any]]:
+    """Everything of which the statement tells; what is asked then."""
+    users = make_users(chance)
+    groups = make_groups(chance)
+    projects = make_projects(chance, [*groups, users[0].namespace])
+    keys = make_keys(chance, users, projects)
+    make_access(chance, users, groups, projects)
+    make_rules(chance, users, keys, groups, projects)
+    return questions(chance, users, keys, projects)
+
+
+def same_facts(facts: Facts, expected: Known, asked: str) -> None:
+    assert facts.actor == expected.actor, asked
+    assert facts.project == expected.project, asked
+    storage = facts.storage
+    stored = None if storage is None else (storage.name, storage.address, storage.token, storage.relative_path)
+    assert stored == expected.storage, asked
+    old = (facts.actor.key is not None and facts.key_use_is_old, facts.actor.user is not None and facts.activity_is_old)
+    assert old == (expected.key_use_is_old, expected.activity_is_old), asked
+    assert {*facts.protection.branches} == {*expected.protection.branches}, asked
+    assert {*facts.protection.tags} == {*expected.protection.tags}, asked
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("seed", range(3))
 def test_the_statement_finds_what_the_models_tell(seed: int) -> None:
-    """Contract: allowed 2, 3, 9. Another seed is another company."""
+    """Contract: allowed 2, 3, 5.5, 9. Another seed is another company."""
     chance = random.Random(seed)  # noqa: S311  for chance, not for secrets
     settings = InstanceSettings.current()
     settings.email_confirmation = chance.choice(["off", "soft", "hard"])
     settings.default_branch_push = chance.choice(["developer", "maintainer"])
     settings.allowed_key_types = chance.choice([[], ["ssh-ed25519"]])
     settings.save()
-    users = make_users(chance)
-    groups = make_groups(chance)
-    projects = make_projects(chance, [*groups, users[0].namespace])
-    keys = make_keys(chance, users, projects)
-    make_access(chance, users, groups, projects)
+    asked = make_company(chance)
     gather(ActorReference(ActorKind.USER, 0), ContainerReference(project_id=0))  # the instance's settings are remembered from now on
-    found_projects = roles = 0
-    for who, what in questions(chance, users, keys, projects):
+    projects = roles = rules = 0
+    for who, what in asked:
+        pushed = some_push(chance)
         with at_most(2):
-            facts = gather(who, what)
-        expected, former = known(who, what, settings, timezone.now())
-        asked = f"seed {seed}: {who} asks for {what}"
-        assert facts.actor == expected.actor, asked
-        assert facts.project == expected.project, asked
-        storage = facts.storage
-        stored = None if storage is None else (storage.name, storage.address, storage.token, storage.relative_path)
-        assert stored == expected.storage, asked
-        old = (facts.actor.key is not None and facts.key_use_is_old, facts.actor.user is not None and facts.activity_is_old)
-        assert old == (expected.key_use_is_old, expected.activity_is_old), asked
-        assert facts.redirected_path == (what.path if former else None), asked
-        found_projects += facts.project is not None
+            facts = gather(who, what, pushed)
+        expected, former = known(who, what, pushed, settings, timezone.now())
+        same_facts(facts, expected, f"seed {seed}: {who} asks for {what} and pushes {pushed}")
+        assert facts.redirected_path == (what.path if former else None)
+        projects += facts.project is not None
         roles += bool(facts.actor.user and facts.actor.user.role)
-    assert found_projects > 30, "the company is large enough to prove something"
+        rules += len(facts.protection.branches) + len(facts.protection.tags)
+    assert projects > 30, "the company is large enough to prove something"
     assert roles > 10, "and its people work in it"
+    assert rules > 50, "on refs that are protected"
+
+
+@pytest.mark.parametrize("vendor", ["postgresql", "sqlite"])
+@pytest.mark.parametrize("actor", [ActorKind.KEY, ActorKind.USER, ActorKind.USERNAME])
+def test_psycopg_remembers_the_statements_that_are_asked_all_the_time(actor: ActorKind, vendor: str) -> None:
+    """It parses a longer text anew for every call, which would cost 500 Python calls."""
+    asked = [(container, RulesKind.NONE) for container in ContainerKind]
+    asked += [(container, RulesKind.BRANCHES) for container in (ContainerKind.ID, ContainerKind.PATH)]
+    longest = max(len(facts_sql(actor, container, rules, vendor).encode()) for container, rules in asked)
+    assert longest <= MAX_CACHED_STATEMENT_LENGTH
