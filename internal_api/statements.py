@@ -1,6 +1,6 @@
 """Running ready-made SQL: for the few questions that are asked so often that building the query would cost more than the answer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -11,11 +11,18 @@ from django.utils import timezone
 from internal_api.replica import reading_alias
 
 Row = tuple[Any, ...]
+Params = Mapping[str, Any] | Sequence[Any]
 _A_DAY, _THREE_DAYS, _A_WEEK, _TEN_MINUTES = timedelta(days=1), timedelta(days=3), timedelta(days=7), timedelta(minutes=10)
 
 
-def fetch_row(sql: str, params: Mapping[str, Any]) -> Row | None:
+def fetch_row(sql: str, params: Params) -> Row | None:
     """The first row of a statement with `%(name)s` parameters, or None."""
+    rows = fetch_rows(sql, params)
+    return rows[0] if rows else None
+
+
+def fetch_rows(sql: str, params: Params) -> list[Row]:
+    """All rows."""
     try:
         return _fetch(sql, params)
     except NotSupportedError:
@@ -27,11 +34,11 @@ def fetch_row(sql: str, params: Mapping[str, Any]) -> Row | None:
         return _fetch(sql, params)
 
 
-def _fetch(sql: str, params: Mapping[str, Any]) -> Row | None:
+def _fetch(sql: str, params: Params) -> list[Row]:
     with connections[reading_alias()].cursor() as cursor:
         cursor.execute(sql, params)
-        row: Row | None = cursor.fetchone()
-        return row
+        rows: list[Row] = cursor.fetchall()
+        return rows
 
 
 def moment(value: datetime) -> Any:

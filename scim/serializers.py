@@ -6,8 +6,8 @@ from urllib.parse import quote
 
 from django.conf import settings
 
-from scim.models import Identity
 from scim.profiles import GitLabProfile, Page
+from scim.selectors.identities import ListedIdentity
 
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
@@ -15,19 +15,18 @@ LIST = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
 
 
-def user_resource(identity: Identity, groups: Sequence[Mapping[str, str]] | None) -> dict[str, Any]:
+def user_resource(identity: ListedIdentity, groups: Sequence[Mapping[str, str]] | None) -> dict[str, Any]:
     """A user; `groups` is None in a group's scope, where the key is not there at all."""
-    user = identity.user
-    given, _, family = user.name.partition(" ")
+    given, _, family = identity.name.partition(" ")
     resource: dict[str, Any] = {
         "schemas": [USER],
         "id": identity.extern_uid,
         "externalId": identity.extern_uid,
-        "userName": user.username,
-        "name": {"formatted": user.name, "givenName": given, "familyName": family},
-        "name.formatted": user.name,
-        "active": identity.active,
-        "emails": [{"type": "work", "value": user.email, "primary": True}],
+        "userName": identity.username,
+        "name": {"formatted": identity.name, "givenName": given, "familyName": family},
+        "name.formatted": identity.name,
+        "active": bool(identity.active),
+        "emails": [{"type": "work", "value": identity.email, "primary": True}],
         "meta": {"resourceType": "User"},
     }
     if groups is not None:

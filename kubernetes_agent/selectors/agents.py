@@ -2,21 +2,24 @@
 
 from datetime import datetime, timedelta
 
-from django.db.models import QuerySet
+from django.db.models import CharField, QuerySet
 
 from internal_api.digests import token_digest
 from internal_api.errors import NotFoundError
+from internal_api.ready_queries import Given, ReadyQuery
 from kubernetes_agent.models import Agent, AgentToken, ReceptiveConfiguration, TokenStatus
 
 CONNECTED_WITHIN = timedelta(hours=1)
+_TOKENS = ReadyQuery(
+    lambda: AgentToken.objects.filter(token_digest=Given("digest", CharField()), status=TokenStatus.ACTIVE).select_related(
+        "agent__project__storage", "agent__project__route", "agent__created_by"
+    )
+)
 
 
 def find_agent_token(clear: str) -> AgentToken | None:
     """The active token of that text, with its agent, project, storage and route: one statement."""
-    if not clear:
-        return None
-    tokens = AgentToken.objects.select_related("agent__project__storage", "agent__project__route", "agent__created_by")
-    return tokens.filter(token_digest=token_digest(clear), status=TokenStatus.ACTIVE).first()
+    return _TOKENS.first(digest=token_digest(clear)) if clear else None
 
 
 def get_agent(agent_id: int) -> Agent:

@@ -1,6 +1,7 @@
 """Reading identities: one, a page, or those that a filter finds (contract: scim 1.5, 1.6)."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
@@ -8,6 +9,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Lower
 
 from accounts.models import ExtraEmail, User
+from internal_api.statements import fetch_rows
 from scim.errors import SCIMNotFoundError
 from scim.filters import Term
 from scim.models import GroupMembership, Identity, SamlGroupLink, Scope
@@ -38,18 +40,45 @@ def get_identity(scope: Scope, extern_uid: str, *, deleted: bool = False) -> Ide
     return identity
 
 
-def identity_page(scope: Scope, page: Page) -> list[Identity]:
-    """A page in the order of creation. Ids first, read from the nearer end of the index, then the rows: one statement."""
-    total, ids = scope.identity_count, visible(scope).values("pk")
+class ListedIdentity(NamedTuple):
+    """What a resource tells of an identity and its user; `in_groups` is whether the user may be in a group of the identity provider."""
+
+    extern_uid: str
+    active: bool
+    user_id: int
+    username: str
+    name: str
+    email: str
+    in_groups: bool
+
+
+def listed(identity: Identity) -> ListedIdentity:
+    """The same of an identity that was read with its user."""
+    user = identity.user
+    return ListedIdentity(identity.extern_uid, identity.active, user.pk, user.username, user.name, user.email, True)
+
+
+# Ids first, read from the nearer end of the index, then the rows: the last page costs what the first does. A hundred rows as plain tuples
+# cost a tenth of what a hundred instances of two models cost.
+_PAGE = """
+SELECT i.extern_uid, i.active, u.id, u.username, u.name, u.email, EXISTS (SELECT 1 FROM scim_groupmembership m WHERE m.user_id = u.id)
+FROM scim_identity i JOIN accounts_user u ON u.id = i.user_id
+WHERE i.id IN (SELECT id FROM scim_identity WHERE scope_id = %(scope)s AND deleted_at IS NULL
+    ORDER BY id {order} LIMIT %(size)s OFFSET %(offset)s)
+ORDER BY i.id"""
+_FROM_THE_BEGINNING, _FROM_THE_END = _PAGE.format(order="ASC"), _PAGE.format(order="DESC")
+
+
+def identity_page(scope: Scope, page: Page) -> list[ListedIdentity]:
+    """A page of the visible identities in the order of creation. One statement."""
+    total = scope.identity_count
     remaining = total - page.offset
     if remaining <= 0:
         return []
     size = min(page.size, remaining)
-    if page.offset <= total // 2:
-        wanted = ids.order_by("pk")[page.offset : page.offset + size]
-    else:
-        wanted = ids.order_by("-pk")[remaining - size : remaining]
-    return list(Identity.objects.filter(pk__in=wanted).select_related("user").order_by("pk"))
+    from_the_end = page.offset > total // 2
+    params = {"scope": scope.pk, "size": size, "offset": remaining - size if from_the_end else page.offset}
+    return [ListedIdentity._make(row) for row in fetch_rows(_FROM_THE_END if from_the_end else _FROM_THE_BEGINNING, params)]
 
 
 def filtered_identities(scope: Scope, terms: Sequence[Term]) -> list[Identity]:
@@ -90,11 +119,10 @@ def find_user_by_email(email: str) -> User | None:
     return extra.user if extra else None
 
 
-def groups_of(identities: Sequence[Identity]) -> dict[int, list[dict[str, str]]]:
+def groups_of(identities: Sequence[ListedIdentity]) -> dict[int, list[dict[str, str]]]:
     """For each user the groups of the identity provider they are in; a group without a link is left out. Two statements at most."""
-    memberships = list(
-        GroupMembership.objects.filter(user__in=[identity.user_id for identity in identities]).values_list("user_id", "scim_group_uid")
-    )
+    members = [identity.user_id for identity in identities if identity.in_groups]
+    memberships = list(GroupMembership.objects.filter(user__in=members).values_list("user_id", "scim_group_uid")) if members else []
     if not memberships:
         return {}
     links = SamlGroupLink.objects.filter(scim_group_uid__in={uid for _, uid in memberships}).order_by("-pk")

@@ -2,15 +2,23 @@
 
 from dataclasses import dataclass
 
-from django.db.models import Q
+from django.db.models import CharField, DateTimeField, Q
 from django.utils import timezone
 
 from internal_api.digests import token_digest
 from internal_api.errors import UnauthorizedError
+from internal_api.ready_queries import Given, ReadyQuery
 from repositories.models import Namespace, NamespaceKind
 from repositories.selectors.namespaces import find_group
 from scim.errors import SCIMNotFoundError
 from scim.models import SamlProvider, SCIMToken, Scope
+
+_DIGEST, _NOW = Given("digest", CharField()), Given("now", DateTimeField())
+_TOKENS = ReadyQuery(
+    lambda: SCIMToken.objects.filter(Q(token_digest=_DIGEST) | Q(previous_digest=_DIGEST, previous_expires_at__gt=_NOW)).select_related(
+        "scope__group__route", "scope__group__saml_provider"
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +36,7 @@ class OpenScope:
 
 def find_token(clear: str) -> SCIMToken | None:
     """The token of that text, the present one or one that was rotated away lately, with its scope: one statement."""
-    if not clear:
-        return None
-    digest = token_digest(clear)
-    lately = Q(previous_digest=digest, previous_expires_at__gt=timezone.now())
-    tokens = SCIMToken.objects.select_related("scope__group__route", "scope__group__saml_provider")
-    return tokens.filter(Q(token_digest=digest) | lately).first()
+    return _TOKENS.first(digest=token_digest(clear), now=timezone.now()) if clear else None
 
 
 def open_instance(token: SCIMToken) -> OpenScope:

@@ -16,7 +16,7 @@ from scim.new_user import read_new_user
 from scim.patch import Changes, patch_changes, resource_changes
 from scim.projection import Projection
 from scim.responses import SCIMNoContent, SCIMResponse
-from scim.selectors.identities import filtered_identities, get_identity, groups_of, identity_page
+from scim.selectors.identities import ListedIdentity, filtered_identities, get_identity, groups_of, identity_page, listed
 from scim.serializers import list_response, location, user_resource
 from scim.services.provisioning import change, provision, remove
 from scim.views.base import SCIMViewSet
@@ -26,12 +26,10 @@ class UsersViewSet(SCIMViewSet):
     """`.../Users`, `.../Users/:id` and `.../Users/.search`."""
 
     @from_replica
-    @from_replica
     def index(self, request: Request, **_: str) -> HttpResponse:
         page = {name: self.query(name) for name in ("startIndex", "count")}
         return self._listed(self.query("filter"), page["startIndex"], page["count"], self.projection())
 
-    @from_replica
     @from_replica
     def search(self, request: Request, **_: str) -> HttpResponse:
         """The same question in a body (RFC 7644 3.4.3)."""
@@ -48,24 +46,23 @@ class UsersViewSet(SCIMViewSet):
             except MalformedFilterError:
                 raise UnsupportedFilterError from None
             found = filtered_identities(scope, terms) if self.scope.is_enabled else []
-            total, shown = len(found), found[page.offset : page.offset + page.size]
+            total, shown = len(found), [listed(identity) for identity in found[page.offset : page.offset + page.size]]
         elif self.scope.is_enabled:
             total, shown = scope.identity_count, identity_page(scope, page)
         else:
             total, shown = 0, []
         return SCIMResponse(list_response(self._resources(shown, projection), total, page, self.profile))
 
-    def _resources(self, identities: list[Identity], projection: Projection) -> list[dict[str, Any]]:
-        groups = groups_of(identities) if self.scope.scope.is_instance and projection.wants("groups") else {}
+    def _resources(self, identities: list[ListedIdentity], projection: Projection) -> list[dict[str, Any]]:
         of_instance = self.scope.scope.is_instance
+        groups = groups_of(identities) if of_instance and projection.wants("groups") else {}
         return [
             projection.apply(user_resource(identity, groups.get(identity.user_id, []) if of_instance else None)) for identity in identities
         ]
 
     def _resource(self, identity: Identity) -> dict[str, Any]:
-        return self._resources([identity], self.projection())[0]
+        return self._resources([listed(identity)], self.projection())[0]
 
-    @from_replica
     @from_replica
     def retrieve(self, request: Request, identifier: str, **_: str) -> HttpResponse:
         return SCIMResponse(self._resource(get_identity(self.scope.scope, identifier)))
