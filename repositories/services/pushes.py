@@ -73,41 +73,44 @@ class Push:
         return hashlib.sha256(f"{self.request_id}\0{self.repository}\0{lines}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _recorded(push: Push) -> dict[str, Any] | None:
-    """The answer to an earlier call that was the same, within ten minutes."""
-    if push.dedup_key is None:
-        return None
-    event = PushEvent.objects.filter(dedup_key=push.dedup_key).first()
-    if event is None:
-        return None
-    if event.created_at < timezone.now() - REPEATED_WITHIN:
-        PushEvent.objects.filter(pk=event.pk).update(dedup_key=None)
-        return None
-    answer: dict[str, Any] = event.response
-    return answer
-
-
 def record(push: Push, respond: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Keep the event with its answer and the repository's new state, all or nothing; the answer.
 
-    A repeated call gets the answer of the first, and of two calls at once one makes it.
+    A repeated call within ten minutes gets the answer of the first, and of two calls at once one makes it. Nearly no call is a repeated
+    one, so that is found out when the database refuses the second event. Raises IntegrityError when the project has just been removed.
     """
-    earlier = _recorded(push)
-    if earlier is not None:
-        return earlier
-    try:
-        with transaction.atomic():
-            event = _insert(push)
-            if push.facts.repository_type == RepositoryType.PROJECT:
-                _update_project(push)
-            event.response = respond()
-            event.save(update_fields=["response"])
-            if push.facts.project is not None:
-                follow_push.enqueue(event.pk, correlation_id.get())
-    except IntegrityError:
-        event = PushEvent.objects.get(dedup_key=push.dedup_key)
-    answer: dict[str, Any] = event.response
+    while True:
+        try:
+            return _recorded(push, respond)
+        except IntegrityError:
+            earlier, is_repeated = _earlier(push)
+            if earlier is not None:
+                return earlier
+            if not is_repeated:
+                raise
+
+
+@transaction.atomic
+def _recorded(push: Push, respond: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    event = _insert(push)
+    if push.facts.repository_type == RepositoryType.PROJECT:
+        _update_project(push)
+    answer = respond()
+    PushEvent.objects.filter(pk=event.pk).update(response=answer)
+    if push.facts.project is not None:
+        follow_push.enqueue(event.pk, correlation_id.get())
     return answer
+
+
+def _earlier(push: Push) -> tuple[dict[str, Any] | None, bool]:
+    """The answer to an earlier call that was the same, and whether there was one; without its answer when it is ten minutes old."""
+    event = PushEvent.objects.filter(dedup_key=push.dedup_key).first() if push.dedup_key is not None else None
+    if event is None:
+        return None, False
+    if event.created_at < timezone.now() - REPEATED_WITHIN:
+        PushEvent.objects.filter(pk=event.pk).update(dedup_key=None)
+        return None, True
+    return event.response, True
 
 
 def _insert(push: Push) -> PushEvent:

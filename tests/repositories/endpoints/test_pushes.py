@@ -14,6 +14,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 from pytest_django.fixtures import Settings
@@ -29,6 +30,7 @@ from repositories.services.protected_refs import protect_branch, protect_tag
 from repositories.services.pushes import counter_key
 from tests.factories import DeployKeyFactory, GroupFactory, SSHKeyFactory, UserFactory
 from tests.gitaly_server import FakeGitaly, running
+from tests.statements import at_most
 
 ZEROS, OLD, NEW = "0" * 40, "d14d6c0abdd253381df51a723d58691b2ee1ab08", "570e7b2abdd848b95f2f578043fc23bd6f6fd24d"
 FORCE = "You are not allowed to force push code to a protected branch on this project."
@@ -444,8 +446,12 @@ def test_a_namespace_over_its_limit_takes_deletions_only(shell: Client, key: SSH
 
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
-def test_of_the_same_call_made_at_once_one_counts(shell: Client, rockets: Project) -> None:
+@pytest.mark.parametrize("was_made_long_ago", [False, True])
+def test_of_the_same_call_made_at_once_one_counts(shell: Client, rockets: Project, was_made_long_ago: bool) -> None:
     name, token = f"project-{rockets.pk}", shell.defaults["HTTP_GITLAB_SHELL_API_REQUEST"]
+    if was_made_long_ago:
+        after(shell, name, {"x-request-id": "01H"}, changes=f"{ZEROS} {NEW} refs/heads/feature\n")
+        PushEvent.objects.update(created_at=timezone.now() - timedelta(minutes=11))
 
     def call(_: int) -> Any:
         try:
@@ -461,7 +467,17 @@ def test_of_the_same_call_made_at_once_one_counts(shell: Client, rockets: Projec
     with ThreadPoolExecutor(6) as pool:
         answers = list(pool.map(call, range(6)))
     assert all(one == answers[0] for one in answers)
-    assert PushEvent.objects.count() == 1
+    assert PushEvent.objects.count() == 1 + was_made_long_ago
+
+
+def test_a_push_asks_for_no_earlier_call(shell: Client, key: SSHKey, rockets: Project, store: SharedStore) -> None:
+    """The same number of statements with an id, which nearly every call has, as without."""
+    name, changes = f"project-{rockets.pk}", f"{ZEROS} {NEW} refs/heads/feature\n"
+    after(shell, name, changes=changes)
+    with CaptureQueriesContext(connection) as without:
+        after(shell, name, changes=changes)
+    with at_most(len(without)):
+        after(shell, name, {"x-request-id": "01H"}, changes=changes)
 
 
 @pytest.mark.parametrize(("branches", "default"), [(["main", "topic"], "main"), (["topic", "main"], "main"), (["trunk", "topic"], "trunk")])
