@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from benchmarks.in_process import InProcess
     from benchmarks.knee import Point
     from benchmarks.stage import Stage
     from benchmarks.start_up import Memory, Start
@@ -93,6 +94,21 @@ def _say_knee(points: Sequence["Point"]) -> None:
         _say(f"| {point.workers} | {point.connections} | {point.per_second:,.0f} | {point.p50:.1f} | {point.p99:.1f} |")
 
 
+def _in_process(ready: "Stage", only: str) -> dict[str, list["InProcess"]]:
+    """The service beside a plain Django view and the floor, without a server."""
+    from benchmarks.cases import CASES  # noqa: PLC0415  needs the settings
+    from benchmarks.in_process import measured  # noqa: PLC0415  likewise
+
+    _say("\n| in one process | CPU ms | times the plain view's | times the floor's | Python calls |\n|---|--:|--:|--:|--:|")
+    environment = {**ready.service.environment, **ready.floor.environment}
+    found = {}
+    for case in (case for case in CASES if case.name.startswith("allowed") and only in case.name):
+        found[case.name] = measured(environment, case.requests(ready.large, ready.credentials), ready.directory)
+        for one in found[case.name]:
+            _say(f"| {case.name}: {one.name} | {one.cpu:.2f} | {one.times_reference:.2f} | {one.times_floor:.2f} | {one.calls:,} |")
+    return found
+
+
 def _rows(ready: "Stage", arguments: argparse.Namespace) -> list["Row"]:
     from benchmarks.cases import CASES  # noqa: PLC0415  needs the settings
     from benchmarks.wire import measure, statements_of  # noqa: PLC0415  likewise
@@ -120,6 +136,7 @@ def run(arguments: argparse.Namespace) -> None:
     arguments.output.mkdir(parents=True, exist_ok=True)
     with stage(SMALL if arguments.small else LARGE, SMALL) as ready:
         rows = _rows(ready, arguments)
+        alone = _in_process(ready, arguments.only or "")
         if arguments.only:
             return
         peak = {server.name: round(server.peak_megabytes(), 1) for server in (ready.floor, ready.service)}
@@ -136,6 +153,7 @@ def run(arguments: argparse.Namespace) -> None:
     report = {
         "machine": {"python": platform.python_version(), "cores": os.cpu_count(), "system": platform.platform()},
         "rows": [asdict(row) for row in rows],
+        "in_process": {name: [asdict(one) for one in found] for name, found in alone.items()},
         "peak_megabytes": peak,
         "steady": asdict(stream),
         "start": {"service": asdict(ours), "empty project": asdict(theirs)},

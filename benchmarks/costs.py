@@ -3,18 +3,18 @@
 `make costs` on SQLite without Redis, as in CI; `make bench-costs` on PostgreSQL and Redis. Method: docs/performance.md.
 """
 
-import cProfile
 import io
 import json
 import logging
 import os
-import pstats
 import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
+
+from benchmarks.calling import ask, environ, python_calls
 
 WARM_UP = 30
 
@@ -62,40 +62,9 @@ CASES = (
 )
 
 
-def environ(case: Case, headers: Mapping[str, str]) -> dict[str, Any]:
-    """One request as gunicorn hands it over."""
-    body = json.dumps(case.body).encode() if case.body is not None else b""
-    path, _, query = case.path.partition("?")
-    return {
-        "REQUEST_METHOD": case.method,
-        "PATH_INFO": path,
-        "QUERY_STRING": query,
-        "SERVER_NAME": "localhost",
-        "SERVER_PORT": "3001",
-        "REMOTE_ADDR": "127.0.0.1",
-        "wsgi.url_scheme": "http",
-        "wsgi.input": io.BytesIO(body),
-        "wsgi.errors": sys.stderr,
-        "CONTENT_TYPE": "application/json",
-        "CONTENT_LENGTH": str(len(body)),
-        **headers,
-    }
-
-
-def call(application: Any, case: Case, headers: Mapping[str, str]) -> bytes:
-    """The answer's body. Raises RuntimeError for another status than 200."""
-    statuses: list[str] = []
-
-    def start(status: str, _headers: Any, _error: Any = None, /) -> Any:
-        statuses.append(status)
-
-    answer = application(environ(case, headers), start)
-    body = b"".join(answer)
-    if hasattr(answer, "close"):
-        answer.close()
-    if statuses != ["200 OK"]:
-        raise RuntimeError(f"{case.name} answered {statuses}: {body[:300]!r}")
-    return body
+def environ_of(case: Case, headers: Mapping[str, str]) -> dict[str, Any]:
+    """One request of this kind."""
+    return environ(case.method, case.path, json.dumps(case.body).encode() if case.body is not None else b"", headers)
 
 
 def set_up() -> Any:
@@ -123,7 +92,7 @@ def set_up() -> Any:
 
 
 def callers() -> dict[str, dict[str, str]]:
-    """What GitLab Shell, kas and an identity provider with 100 people show, as gunicorn hands it over."""
+    """What GitLab Shell, kas and an identity provider with 100 people show."""
     from accounts.models import User  # noqa: PLC0415  needs the environment
     from internal_api.authentication import service_secrets  # noqa: PLC0415  likewise
     from internal_api.service_tokens import KAS, SHELL  # noqa: PLC0415  likewise
@@ -142,32 +111,20 @@ def callers() -> dict[str, dict[str, str]]:
     Scope.objects.filter(pk=scope.pk).update(identity_count=len(people))
     _, scim_token = rotate_token(None)
     return {
-        "shell": {"HTTP_GITLAB_SHELL_API_REQUEST": SHELL.issue(service_secrets(SHELL)[0], lifetime=3600)},
+        "shell": {"Gitlab-Shell-Api-Request": SHELL.issue(service_secrets(SHELL)[0], lifetime=3600)},
         "kas": {
-            "HTTP_GITLAB_KAS_API_REQUEST": KAS.issue(service_secrets(KAS)[0], lifetime=3600),
-            "HTTP_AUTHORIZATION": f"Bearer {agent_token}",
+            "Gitlab-Kas-Api-Request": KAS.issue(service_secrets(KAS)[0], lifetime=3600),
+            "Authorization": f"Bearer {agent_token}",
         },
-        "scim": {"HTTP_AUTHORIZATION": f"Bearer {scim_token}"},
+        "scim": {"Authorization": f"Bearer {scim_token}"},
     }
-
-
-def python_calls(application: Any, case: Case, headers: Mapping[str, str]) -> int:
-    """Function calls of one request, as cProfile counts them."""
-    profile = cProfile.Profile()
-    profile.enable()
-    for _ in range(10):
-        call(application, case, headers)
-    profile.disable()
-    stats: Any = pstats.Stats(profile)
-    total: int = stats.total_calls
-    return round(total / 10)
 
 
 def statements(application: Any, case: Case, headers: Mapping[str, str]) -> int:
     """SQL statements of one request; the last one's, when everything is warm."""
     from internal_api.request_costs import costs  # noqa: PLC0415  needs the environment
 
-    call(application, case, headers)
+    ask(application, environ_of(case, headers))
     counted: int = costs.statements
     return counted
 
@@ -182,8 +139,9 @@ def main() -> int:
     for case in CASES:
         headers = known[case.caller]
         for _ in range(WARM_UP):
-            call(application, case, headers)
-        counted, calls = statements(application, case, headers), python_calls(application, case, headers)
+            ask(application, environ_of(case, headers))
+        counted = statements(application, case, headers)
+        calls = python_calls(application, (environ_of(case, headers) for _ in range(10)))
         sys.stdout.write(f"{case.name:40} {counted:10} {calls:6}\n")
         if counted > case.statements or calls > case.calls:
             too_much.append(f"{case.name}: {counted} statements of {case.statements}, {calls} calls of {case.calls}")

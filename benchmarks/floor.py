@@ -71,52 +71,8 @@ class Floor:
     def allowed(self, environ: Environ, body: dict[str, Any]) -> Any:
         """Everything a decision needs, read in one statement; the answer of a command that may run."""
         self._check_shell(environ)
-        now = datetime.now(UTC)
-        params = {
-            "actor": int(body["key_id"]),
-            "path": body["project"].lower(),
-            "now": now,
-            "today": now.date(),
-            "a_day_ago": now - timedelta(days=1),
-            "three_days_ago": now - timedelta(days=3),
-            "in_a_week": now + timedelta(days=7),
-            "ten_minutes_ago": now - timedelta(minutes=10),
-        }
-        statement = "allowed"
-        if body["changes"] != "_any":
-            ref = body["changes"].split(" ")[2]
-            statement, params["names"] = "allowed_push", json.dumps([ref.removeprefix("refs/heads/"), ref])
-        row = self._rows(statement, params)[0]
-        key_id, kind, user_id, username, project_id, path, root_id = (row[index] for index in (1, 2, 10, 11, 27, 28, 38))
-        storage, address, token = row[-7:-4]
-        repository = f"project-{project_id}"
-        return {
-            "status": True,
-            "gl_repository": repository,
-            "gl_project_path": path,
-            "gl_project_id": project_id,
-            "gl_root_namespace_id": root_id,
-            "gl_id": f"user-{user_id}",
-            "git_config_options": ["uploadpack.allowFilter=true", "uploadpack.allowAnySHA1InWant=true"],
-            "gitaly": {
-                "repository": {
-                    "storage_name": storage,
-                    "relative_path": _relative_path(project_id),
-                    "git_object_directory": "",
-                    "git_alternate_object_directories": [],
-                    "gl_repository": repository,
-                    "gl_project_path": path,
-                },
-                "address": address,
-                "token": token,
-                "features": _FEATURES,
-            },
-            "gl_console_messages": [],
-            "need_audit": False,
-            "gl_username": username,
-            "gl_key_type": kind,
-            "gl_key_id": key_id,
-        }
+        statement, params = allowed_question(body)
+        return allowed_answer(self._rows(statement, params)[0])
 
     def authorized_keys(self, environ: Environ, _: dict[str, Any]) -> Any:
         """One probe of the fingerprints' index."""
@@ -198,6 +154,59 @@ class Floor:
             "startIndex": start,
             "Resources": [_resource(*row) for row in rows],
         }
+
+
+def allowed_question(body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The statement for what is asked, and its parameters."""
+    now = datetime.now(UTC)
+    params = {
+        "actor": int(body["key_id"]),
+        "path": body["project"].lower(),
+        "now": now,
+        "today": now.date(),
+        "a_day_ago": now - timedelta(days=1),
+        "three_days_ago": now - timedelta(days=3),
+        "in_a_week": now + timedelta(days=7),
+        "ten_minutes_ago": now - timedelta(minutes=10),
+    }
+    if body["changes"] == "_any":
+        return "allowed", params
+    ref = body["changes"].split(" ")[2]
+    return "allowed_push", {**params, "names": json.dumps([ref.removeprefix("refs/heads/"), ref])}
+
+
+def allowed_answer(row: tuple[Any, ...]) -> dict[str, Any]:
+    """The answer in its row."""
+    key_id, kind, user_id, username, project_id, path, root_id = (row[index] for index in (1, 2, 10, 11, 27, 28, 38))
+    storage, address, token = row[-7:-4]
+    repository = f"project-{project_id}"
+    return {
+        "status": True,
+        "gl_repository": repository,
+        "gl_project_path": path,
+        "gl_project_id": project_id,
+        "gl_root_namespace_id": root_id,
+        "gl_id": f"user-{user_id}",
+        "git_config_options": ["uploadpack.allowFilter=true", "uploadpack.allowAnySHA1InWant=true"],
+        "gitaly": {
+            "repository": {
+                "storage_name": storage,
+                "relative_path": _relative_path(project_id),
+                "git_object_directory": "",
+                "git_alternate_object_directories": [],
+                "gl_repository": repository,
+                "gl_project_path": path,
+            },
+            "address": address,
+            "token": token,
+            "features": _FEATURES,
+        },
+        "gl_console_messages": [],
+        "need_audit": False,
+        "gl_username": username,
+        "gl_key_type": kind,
+        "gl_key_id": key_id,
+    }
 
 
 def _relative_path(project_id: int) -> str:
