@@ -44,8 +44,8 @@ def _say(text: str = "") -> None:
 
 
 HEAD = (
-    "| request | connection | statements | floor req/s | req/s | p50 ms | p99 ms | floor CPU ms | "
-    "CPU ms | CPU / floor | target | PostgreSQL CPU ms | like itself | many / few people | p99 / p50 at 16 |\n|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
+    "| request | connection | statements | floor req/s | req/s | of the floor's | p50 ms | p99 ms | floor CPU ms | "
+    "CPU ms | CPU / floor | target | PostgreSQL CPU ms | like itself | many / few people | p99 / p50 at 16 |\n|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
 )
 
 
@@ -58,6 +58,7 @@ def line_of(row: "Row") -> str:
         "" if row.statements is None else str(row.statements),
         f"{row.floor.per_second:,.0f}",
         f"{row.service.per_second:,.0f}",
+        f"{row.of_floor_throughput:.2f}",
         f"{row.service.p50:.1f}",
         f"{row.service.p99:.1f}",
         f"{row.floor.cpu:.2f}",
