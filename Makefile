@@ -90,6 +90,9 @@ costs: venv  ## SQL statements and Python calls of the requests that matter most
 bench-costs: venv  ## the same on PostgreSQL and Redis
 	$(BIN)/python -m tests.servers -- $(BIN)/python -m benchmarks.costs 2>/dev/null
 
+profile: venv  ## where the time of the requests that matter most goes, by layers
+	$(BIN)/python -m tests.servers -- $(BIN)/python -m benchmarks.layers 2>/dev/null
+
 bench: venv  ## the service beside its floor over the wire, at 100,000 people: about 20 minutes (OPTIONS=--help)
 	env -u DATABASE_URL -u REDIS_URL $(BIN)/python -m benchmarks $(OPTIONS)
 
@@ -102,4 +105,4 @@ bench-scim: venv  ## provisioning by SCIM at size, on PostgreSQL
 protocol: venv  ## compile the messages of repositories/gitaly anew
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. repositories/gitaly/gitaly.proto
 
-.PHONY: costs bench-costs mutation fuzz chaos demo openapi production bench bench-pushes bench-scim protocol help venv run test test-sqlite test-postgresql lint check format requirements
+.PHONY: costs bench-costs profile mutation fuzz chaos demo openapi production bench bench-pushes bench-scim protocol help venv run test test-sqlite test-postgresql lint check format requirements

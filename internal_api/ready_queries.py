@@ -5,6 +5,8 @@ compiled at its first call in each thread, with places that are filled at every 
 
     TOKENS = ReadyQuery(lambda: Token.objects.filter(digest=Given("digest", CharField())).select_related("owner"))
     token = TOKENS.first(digest=digest)
+
+For whole rows and what `select_related` brings; annotations, prefetched rows and slices with given ends are not for this.
 """
 
 import threading
@@ -41,6 +43,8 @@ class _Compiled:
         self.sql, self.params = compiler.as_sql()
         self.alias, self.compiler = alias, compiler
         self.converters = compiler.get_converters([column[0] for column in compiler.select])
+        if compiler.annotation_col_map or queryset.query.deferred_loading[0]:
+            raise TypeError("A ready query reads whole rows, without annotations.")
         fields = compiler.klass_info["select_fields"]
         self.model, self.columns = compiler.klass_info["model"], slice(fields[0], fields[-1] + 1)
         self.names = [column[0].target.attname for column in compiler.select[self.columns]]

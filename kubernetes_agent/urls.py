@@ -31,7 +31,7 @@ _kubernetes: list[URLPattern | URLResolver] = [
     path("receptive_agents", ReceptiveAgentsViewSet.as_view({"get": "list"}), name="receptive_agents"),
     path("modules/starboard_vulnerability", include(_starboard)),
 ]
-urlpatterns = [
+urlpatterns: list[URLPattern | URLResolver] = [
     path("agents/agentk/agent_info", AgentInfoViewSet.as_view({"get": "retrieve"}), name="agent_info"),
     path("kubernetes/", include(_kubernetes)),
 ]

@@ -3,11 +3,14 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
+from accounts.urls import urlpatterns as of_accounts
+from internal_api.urls import urlpatterns as of_the_kernel
+from kubernetes_agent.urls import urlpatterns as of_agents
+from repositories.urls import urlpatterns as of_repositories
+
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("api/v4/internal/", include("repositories.urls")),
-    path("api/v4/internal/", include("accounts.urls")),
-    path("api/v4/internal/", include("kubernetes_agent.urls")),
-    path("api/v4/internal/", include("internal_api.urls")),
+    # One list: Django tries one address after the other, those that every clone and push asks first.
+    path("api/v4/internal/", include([*of_repositories, *of_accounts, *of_agents, *of_the_kernel])),
     path("api/v4/", include("storage_limits.urls")),
     path("v4/", include("storage_limits.urls")),
     path("api/scim/v2/", include("scim.urls")),

@@ -1,4 +1,4 @@
-"""What a seed file may hold: sections, and keys inside their entries, filled in by the apps when they are ready."""
+"""What a seed file may hold: sections, and keys inside their entries, filled in by each app's `seeds` when somebody first asks."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field

@@ -1,12 +1,13 @@
 """The one statement behind /allowed: who, what, and how they stand to each other.
 
 Written out because it is asked before every clone, fetch and push: building it with the ORM would cost several times what
-running it costs. The same text runs on PostgreSQL and SQLite; `tests/repositories/selectors/test_facts.py` holds it against
-the models. Its parameters are `actor`, the container's, and those of `internal_api.statements.clock`.
+running it costs. Both databases run it, but for one line of the rules on refs in either's own JSON (`protection_sql`);
+`tests/repositories/selectors/test_facts.py` holds it against the models. Its parameters are `actor`, the container's, those of
+`internal_api.statements.clock`, and `names` where rules are read.
 
 Read `facts_sql` first: one row that is always there, the key and the user beside it, the project beside those, and what hangs on each.
 The comments stand beside the SQL, not in it: psycopg parses a text of more than 4,096 bytes anew for every call, a third of what the
-statement costs. All but those for pushes of tags are shorter, which a test holds.
+statement costs. Those of pulls are shorter, and those of pushes of branches as Gitaly asks them, which a test holds.
 """
 
 from enum import StrEnum

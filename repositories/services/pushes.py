@@ -79,19 +79,25 @@ def record(push: Push, respond: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     A repeated call within ten minutes gets the answer of the first, and of two calls at once one makes it. Nearly no call is a repeated
     one, so that is found out when the database refuses the second event. Raises IntegrityError when the project has just been removed.
     """
+    expired: int | None = None
     while True:
         try:
-            return _recorded(push, respond)
+            return _recorded(push, respond, expired)
         except IntegrityError:
-            earlier, is_repeated = _earlier(push)
-            if earlier is not None:
-                return earlier
-            if not is_repeated:
+            earlier = PushEvent.objects.filter(dedup_key=push.dedup_key).first() if push.dedup_key is not None else None
+            if earlier is None or earlier.pk == expired:
                 raise
+            if earlier.created_at >= timezone.now() - REPEATED_WITHIN:
+                answer: dict[str, Any] = earlier.response
+                return answer
+            expired = earlier.pk
 
 
 @transaction.atomic
-def _recorded(push: Push, respond: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def _recorded(push: Push, respond: Callable[[], dict[str, Any]], expired: int | None) -> dict[str, Any]:
+    """Keep it. An earlier call that counts no longer gives up its key in the same transaction, so that some call always holds it."""
+    if expired is not None:
+        PushEvent.objects.filter(pk=expired).update(dedup_key=None)
     event = _insert(push)
     if push.facts.repository_type == RepositoryType.PROJECT:
         _update_project(push)
@@ -100,17 +106,6 @@ def _recorded(push: Push, respond: Callable[[], dict[str, Any]]) -> dict[str, An
     if push.facts.project is not None:
         follow_push.enqueue(event.pk, correlation_id.get())
     return answer
-
-
-def _earlier(push: Push) -> tuple[dict[str, Any] | None, bool]:
-    """The answer to an earlier call that was the same, and whether there was one; without its answer when it is ten minutes old."""
-    event = PushEvent.objects.filter(dedup_key=push.dedup_key).first() if push.dedup_key is not None else None
-    if event is None:
-        return None, False
-    if event.created_at < timezone.now() - REPEATED_WITHIN:
-        PushEvent.objects.filter(pk=event.pk).update(dedup_key=None)
-        return None, True
-    return event.response, True
 
 
 def _insert(push: Push) -> PushEvent:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
-from django.db.models import CharField, DateTimeField, Model, Q, QuerySet
+from django.db.models import CharField, Count, DateTimeField, Model, Q, QuerySet
 from django.db.models.sql.compiler import SQLCompiler
 from django.utils import timezone
 
@@ -84,6 +84,12 @@ def test_a_value_is_adapted_as_its_type_asks_and_may_stand_in_several_places() -
     assert query.all(moment=now + timedelta(days=3)) == [old, new]
 
 
+@pytest.mark.parametrize("queryset", [Project.objects.annotate(number=Count("pk")), Project.objects.only("pk")])
+def test_what_it_would_leave_out_is_refused(queryset: QuerySet[Project]) -> None:
+    with pytest.raises(TypeError, match="whole rows"):
+        ReadyQuery(lambda: queryset).all()
+
+
 def test_a_value_that_is_missing_is_a_mistake() -> None:
     with pytest.raises(KeyError, match="path"):
         ready().all()
@@ -91,8 +97,14 @@ def test_a_value_that_is_missing_is_a_mistake() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_each_thread_has_its_own(projects: list[Project]) -> None:
-    query = ready()
-    assert query.first(path="engine") == projects[0]
+    built: list[int] = []
+
+    def build() -> QuerySet[Project]:
+        built.append(threading.get_ident())
+        return projects_of(Given("path", CharField()))
+
+    query = ReadyQuery(build)
+    assert query.first(path="engine") == query.first(path="engine") == projects[0]
     found: list[Project | None] = []
 
     def ask() -> None:
@@ -103,3 +115,4 @@ def test_each_thread_has_its_own(projects: list[Project]) -> None:
     thread.start()
     thread.join()
     assert found == [projects[0]]
+    assert len(built) == len({*built}) == 2, "compiled once for either thread's connection"
