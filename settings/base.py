@@ -106,7 +106,6 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["internal_api.permissions.DenyAll"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": [],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "internal_api.negotiation.AlwaysJSON",
     "EXCEPTION_HANDLER": "internal_api.exception_handler.exception_handler",
     "UNAUTHENTICATED_USER": None,
     "DEFAULT_SCHEMA_CLASS": "internal_api.openapi.EndpointSchema",

@@ -1,7 +1,8 @@
 """What the views of all apps have in common."""
 
-from typing import Any
+from typing import Any, NoReturn
 
+from rest_framework.request import Request
 from rest_framework.viewsets import ViewSet
 
 from internal_api.authentication import KasAuthentication, ShellAuthentication
@@ -12,10 +13,23 @@ from internal_api.parameters import Parameters
 from internal_api.permissions import IsService
 
 
-class InternalViewSet(ViewSet):
-    """An endpoint of ours: its parameters come through `parameters`, its errors leave through `error_body`."""
+class PlainViewSet(ViewSet):
+    """One format, one version, rate limits of our own: what DRF would ask about those before every request is not asked."""
 
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Who asks, and whether they may. Raises DomainError."""
+        self.perform_authentication(request)
+        self.check_permissions(request)
+
+    def raise_uncaught_exception(self, exc: Exception) -> NoReturn:
+        """Leave a fault of ours to Django; DRF would look at the format that was negotiated."""
+        raise exc
+
+
+class InternalViewSet(PlainViewSet):
+    """An endpoint of ours: its parameters come through `parameters`, its errors leave through `error_body`."""
 
     def parameters(self) -> Parameters:
         """Query and body of this request, merged. Raises BadRequestError and its siblings."""

@@ -7,10 +7,10 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpResponse
 from django.http.request import UnreadablePostError
 from rest_framework.request import Request
-from rest_framework.viewsets import ViewSet
 
 from internal_api.errors import BadRequestError, DomainError, PayloadTooLargeError, UnsupportedMediaTypeError
 from internal_api.parameters import json_object
+from internal_api.views.base import PlainViewSet
 from scim.authentication import SCIMAuthentication
 from scim.errors import InvalidSyntaxError, InvalidValueError, SCIMNotFoundError
 from scim.permissions import OpensScope
@@ -23,10 +23,9 @@ from scim.serializers import ERROR
 _FRAMEWORK = {HTTPStatus.UNAUTHORIZED: "Unauthorized", HTTPStatus.FORBIDDEN: "Forbidden"}
 
 
-class SCIMViewSet(ViewSet):
+class SCIMViewSet(PlainViewSet):
     """An endpoint in a scope."""
 
-    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     authentication_classes = [SCIMAuthentication]
     permission_classes = [OpensScope]
     response_class = SCIMResponse
