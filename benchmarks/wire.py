@@ -13,7 +13,7 @@ from benchmarks.load import LoadError, Recorded, play, write_requests
 from benchmarks.processes import Gunicorn, cpu_seconds
 from benchmarks.stage import Stage
 
-COMPARED, CONNECTIONS, MANY = 50, 8, 16
+COMPARED, CONNECTIONS, MANY, MANY_SLICES = 50, 8, 16, 5
 _UNSTEADY = 1.33
 """A round in which the floor changed by more than this between its beginning and its end is left out."""
 
@@ -106,7 +106,7 @@ def measure(stage: Stage, case: Case, *, close: bool, rounds: int, seconds: int,
             found[name].append(one)
     if not found["floor"]:
         raise LoadError(f"{case.name}: the machine was too unsteady in all of {tried} rounds.")
-    many = None if close else _median([_measured(stage, stage.service, played, seconds, MANY) for _ in range(3)])
+    many = None if close else _median([_measured(stage, stage.service, played, seconds, MANY) for _ in range(MANY_SLICES)])
     return Row(
         case=case.name,
         close=close,
