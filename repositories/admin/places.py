@@ -12,7 +12,6 @@ from django.urls import URLPattern, path, reverse
 
 from internal_api.admin import ReadOnlyAdmin
 from internal_api.errors import UnavailableError
-from repositories.access_page import AccessForm
 from repositories.models import (
     DeployKeyGrant,
     EnterpriseUser,
@@ -150,6 +149,8 @@ class ProjectAdmin(admin.ModelAdmin):
 
     def access(self, request: HttpRequest) -> HttpResponse:
         """May this key push that ref? Nothing is pushed, and nothing recorded."""
+        from repositories.access_page import AccessForm  # noqa: PLC0415  loaded by the first who asks
+
         form = AccessForm(request.GET if "ask" in request.GET else None)
         found = form.explanation() if form.is_bound and form.is_valid() else None
         context = {**self.admin_site.each_context(request), "title": "May they?", "form": form, "found": found}
