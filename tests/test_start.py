@@ -21,8 +21,11 @@ SELDOM_NEEDED = (
     "internal_api.seeding.engine",
     "qrcode",
     "redis",  # the first value that is shared
+    "repositories.access_page",
     "repositories.dumps",
+    "repositories.services.follow_up",  # a worker
     "repositories.seeds",
+    "repositories.webhook_payloads",
     "whitenoise.middleware",  # the first page of the admin site
 )
 NEEDED_AT_ONCE = ("repositories.views.allowed", "kubernetes_agent.views.agent_info", "scim.views.users", "accounts.views.authorized_keys")

@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import transaction
@@ -24,7 +25,9 @@ from internal_api import outgoing
 from internal_api.audit import record_event
 from internal_api.backoff import backoff
 from repositories.models import DeliveryLane, DeliveryState, Webhook, WebhookDelivery
-from repositories.webhook_payloads import Message
+
+if TYPE_CHECKING:
+    from repositories.webhook_payloads import Message  # made by others; the admin site needs none
 
 logger = logging.getLogger(__name__)
 TRIES = 12
@@ -216,7 +219,7 @@ def headers_of(hook: Webhook, event: str, body: bytes, idempotency_key: str, eve
     return headers
 
 
-def send_sample(url: str, token: str | None, message: Message) -> outgoing.Reply:
+def send_sample(url: str, token: str | None, message: "Message") -> outgoing.Reply:
     """Try a receiver out; nothing is stored. Raises OutgoingError."""
     body = body_of(message.body)
     headers = headers_of(Webhook(pk=0, url=url, token=token, project_id=0), message.event, body, str(uuid.uuid4()), str(uuid.uuid4()))
