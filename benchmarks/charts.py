@@ -21,17 +21,18 @@ def ratios(rows: Sequence[Row]) -> str:
         parts.append(f'<text x="{_LABELS - 10}" y="{top + 18}" text-anchor="end" {_TEXT}>{escape(_name(row))}</text>')
         for offset, value, colour in ((0, row.floor.cpu, "#999999"), (14, row.service.cpu, "#1f77b4")):
             parts.append(f'<rect x="{_LABELS}" y="{top + offset}" width="{value * scale:.1f}" height="12" fill="{colour}"/>')
+        at = _LABELS + row.floor.cpu * (row.target or 0) * scale
         label = f"{row.service.cpu:.2f} ms, {row.times_floor_cpu:.2f} times"
-        parts.append(f'<text x="{_LABELS + row.service.cpu * scale + 6:.1f}" y="{top + 24}" {_TEXT}>{label}</text>')
+        beside = max(at, _LABELS + row.service.cpu * scale) + 6
+        parts.append(f'<text x="{beside:.1f}" y="{top + 24}" {_TEXT}>{label}</text>')
         if row.target is not None:
-            at = _LABELS + row.floor.cpu * row.target * scale
             parts.append(f'<line x1="{at:.1f}" y1="{top - 3}" x2="{at:.1f}" y2="{top + 29}" stroke="#d62728" stroke-width="2"/>')
-    title = "CPU of a request in milliseconds: the floor (grey), the service (blue), the target (red line)"
+    title = "CPU of a request in milliseconds: the floor (grey), the service (blue), the target (red line); connections kept, or closed"
     return _svg(_WIDTH, 40 + len(rows) * _STEP, title, parts)
 
 
 def _name(row: Row) -> str:
-    return f"{row.case}{' (Connection: close)' if row.close else ''}"
+    return f"{row.case}{' (closed)' if row.close else ''}"
 
 
 def knee(points: Sequence[Point]) -> str:
