@@ -93,7 +93,7 @@ bench-costs: venv  ## the same on PostgreSQL and Redis
 profile: venv  ## where the time of the requests that matter most goes, by layers
 	$(BIN)/python -m tests.servers -- $(BIN)/python -m benchmarks.layers 2>/dev/null
 
-bench: venv  ## the service beside its floor over the wire, at 100,000 people: about 20 minutes (OPTIONS=--help)
+bench: venv  ## the service beside its floor over the wire, at 100,000 people: about half an hour (OPTIONS=--help)
 	env -u DATABASE_URL -u REDIS_URL $(BIN)/python -m benchmarks $(OPTIONS)
 
 bench-pushes: venv  ## how long pushes of many refs take, on PostgreSQL

@@ -5,7 +5,6 @@
 
 import io
 import json
-import logging
 import os
 import sys
 import tempfile
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from benchmarks.calling import ask, environ, python_calls
+from benchmarks.calling import ask, environ, log_to_nowhere, python_calls
 
 WARM_UP = 30
 
@@ -132,7 +131,7 @@ def statements(application: Any, case: Case, headers: Mapping[str, str]) -> int:
 def main() -> int:
     """Print a table; 1 when a limit is passed."""
     application = set_up()
-    logging.getLogger().handlers[0].setStream(open(os.devnull, "w"))  # type: ignore[attr-defined]  # noqa: PTH123, SIM115  written as ever, to nowhere
+    log_to_nowhere()
     known = callers()
     sys.stdout.write(f"{'request':40} {'statements':>10} {'calls':>6}\n")
     too_much = []
@@ -141,7 +140,7 @@ def main() -> int:
         for _ in range(WARM_UP):
             ask(application, environ_of(case, headers))
         counted = statements(application, case, headers)
-        calls = python_calls(application, (environ_of(case, headers) for _ in range(10)))
+        calls = python_calls(application, [environ_of(case, headers) for _ in range(10)])
         sys.stdout.write(f"{case.name:40} {counted:10} {calls:6}\n")
         if counted > case.statements or calls > case.calls:
             too_much.append(f"{case.name}: {counted} statements of {case.statements}, {calls} calls of {case.calls}")

@@ -4,7 +4,6 @@
 """
 
 import json
-import logging
 import os
 import random
 import statistics
@@ -16,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.calling import Application, ask, environ, python_calls
+from benchmarks.calling import Application, ask, environ, log_to_nowhere, python_calls
 from benchmarks.load import Recorded
 
 ROUNDS, WARM_UP = 20, 200
@@ -81,8 +80,7 @@ def main() -> None:
     """Compare, and print what was found."""
     from settings.wsgi import application  # noqa: PLC0415  needs the environment
 
-    handler: Any = logging.getLogger().handlers[0]
-    handler.setStream(open(os.devnull, "w"))  # noqa: PTH123, SIM115  written as ever, to nowhere
+    log_to_nowhere()
     from benchmarks.floor import configured  # noqa: PLC0415  likewise
     from benchmarks.reference import Reference  # noqa: PLC0415  likewise
 

@@ -4,15 +4,11 @@
 A profiler makes small functions look dearer than they are, so read the shares, not the times.
 """
 
-import cProfile
-import logging
-import os
-import pstats
 import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.calling import ask
+from benchmarks.calling import ask, log_to_nowhere, profiled
 from benchmarks.costs import CASES, Case, callers, environ_of, set_up
 
 WARM_UP, REQUESTS = 30, 500
@@ -53,13 +49,7 @@ def measure(application: Any, case: Case, headers: dict[str, str]) -> dict[str, 
     """For each layer its share of the time, and its calls for one request."""
     for _ in range(WARM_UP):
         ask(application, environ_of(case, headers))
-    prepared = [environ_of(case, headers) for _ in range(REQUESTS)]
-    profile = cProfile.Profile()
-    profile.enable()
-    for request in prepared:
-        ask(application, request)
-    profile.disable()
-    stats: Any = pstats.Stats(profile)
+    stats = profiled(application, [environ_of(case, headers) for _ in range(REQUESTS)])
     found: dict[str, tuple[float, float]] = {name: (0.0, 0.0) for name, _ in LAYERS} | {OTHER: (0.0, 0.0)}
     for place, (_, calls, own, _, by) in stats.stats.items():
         # What a builtin takes counts for whoever calls it, unless it has a layer of its own.
@@ -74,8 +64,7 @@ def measure(application: Any, case: Case, headers: dict[str, str]) -> dict[str, 
 def main() -> None:
     """A column of shares and one of calls for each request, as a table."""
     application = set_up()
-    handler: Any = logging.getLogger().handlers[0]
-    handler.setStream(open(os.devnull, "w"))  # noqa: PTH123, SIM115  written as ever, to nowhere
+    log_to_nowhere()
     known = callers()
     columns = {case.name: measure(application, case, known[case.caller]) for case in CASES if case.name in SHOWN}
     head = " | ".join(f"{name}: share | calls" for name in columns)

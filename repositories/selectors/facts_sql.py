@@ -16,6 +16,7 @@ from functools import cache
 from accounts.selectors.actors import ACTOR_SQL, ActorKind
 from internal_api.instance import VERSION_SQL
 from repositories.selectors.protection_sql import RulesKind, rules_sql
+from repositories.selectors.roles_sql import ROLE_AROUND, ROLE_IN_PROJECT
 
 
 class ContainerKind(StrEnum):
@@ -42,24 +43,6 @@ _CONTAINER_SQL = {
     + "JOIN repositories_redirectroute f ON f.project_id = p.id WHERE "
     + _EITHER.format(table="f"),
 }
-
-# A membership that counts today: accepted, and not ended; `expires_at` is the first day on which it no longer does.
-_COUNTS = "m.state = 'active' AND COALESCE(m.expires_at > %(today)s, TRUE)"
-
-# Each role is looked up by one probe of the index on (user, place) per place: somebody with thousands of memberships costs no more.
-_ROLE_IN_PROJECT = f"SELECT m.access_level FROM repositories_member m WHERE m.user_id = u.id AND m.project_id = p.id AND {_COUNTS}"
-# The namespaces whose members have a role here, and the most that it may be: those above the project, all that it has; a group that
-# is invited to the project, and those above that group, at most the invitation's; a group that is invited to one above the project,
-# direct members only, at most the invitation's.
-_PLACES = """
-SELECT l.ancestor_id AS id, 60 AS most FROM repositories_namespacelineage l WHERE l.namespace_id = p.namespace_id
-UNION ALL SELECT l.ancestor_id, g.access_level FROM repositories_grouplink g
-JOIN repositories_namespacelineage l ON l.namespace_id = g.group_id WHERE g.project_id = p.id
-UNION ALL SELECT g.group_id, g.access_level FROM repositories_namespacelineage l
-JOIN repositories_grouplink g ON g.namespace_id = l.ancestor_id WHERE l.namespace_id = p.namespace_id"""
-_ROLE_AROUND = f"""
-SELECT max((SELECT CASE WHEN m.access_level < place.most THEN m.access_level ELSE place.most END
-FROM repositories_member m WHERE m.user_id = u.id AND m.namespace_id = place.id AND {_COUNTS})) FROM ({_PLACES}) place"""
 
 # A project is archived by itself or with any group above it.
 _ARCHIVED = """p.archived OR EXISTS (SELECT 1 FROM repositories_namespacelineage l
@@ -96,8 +79,8 @@ USER_COLUMNS = (
     "u.ssh_keys_disabled",
     "u.otp_secret <> ''",  # whether, never what
     "u.last_activity_on IS NULL OR u.last_activity_on < %(today)s",  # written down once a day
-    f"({_ROLE_IN_PROJECT})",  # the higher of the two counts; NULL is none
-    f"({_ROLE_AROUND})",
+    f"({ROLE_IN_PROJECT})",  # the higher of the two counts; NULL is none
+    f"({ROLE_AROUND})",
     "n.owner_id = u.id",  # one's own namespace: owner
 )
 PROJECT_COLUMNS = (
@@ -148,12 +131,3 @@ def facts_sql(actor: ActorKind, container: ContainerKind, rules: RulesKind, vend
     who = f"LEFT JOIN ({ACTOR_SQL[actor]}) actor ON TRUE"
     what = f"LEFT JOIN ({_CONTAINER_SQL[container]}) p ON TRUE"
     return "\n".join([f"SELECT {columns}", "FROM (SELECT 1) always", who, what, *_JOINS])
-
-
-# The same roles for several projects; `projects` is a list of parameters.
-ROLES_SQL = f"""
-    SELECT p.id, u.admin OR n.owner_id = u.id, ({_ROLE_IN_PROJECT}), ({_ROLE_AROUND})
-    FROM repositories_project p
-    JOIN repositories_namespace n ON n.id = p.namespace_id
-    JOIN accounts_user u ON u.id = %(user)s AND u.state = 'active'
-    WHERE p.id IN ({{projects}})"""

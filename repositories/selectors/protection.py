@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import Q
 
 from repositories.models import ProtectedBranch
-from repositories.policy import BranchRule, Change, Grants, Project, Protection, TagRule
+from repositories.policy import BranchRule, Change, Grants, Protection, TagRule
 from repositories.policy.protection import NO_PROTECTION
 from repositories.selectors.protection_sql import RulesKind
 
@@ -55,7 +55,7 @@ def _grants(rows: Iterable[list[Any]]) -> Grants:
     return Grants(frozenset(roles), user, group, deploy_key)
 
 
-def protected_branch_names(project: Project) -> list[str]:
-    """The names and patterns of all protected branches, for the rare question whether some commits are new to them."""
-    rules = ProtectedBranch.objects.filter(Q(project_id=project.id) | Q(namespace_id=project.root_id))
+def protected_branch_names(project_id: int, root_id: int) -> list[str]:
+    """The names and patterns of all protected branches of a project and its top-level group."""
+    rules = ProtectedBranch.objects.filter(Q(project_id=project_id) | Q(namespace_id=root_id))
     return list(rules.values_list("name", flat=True))

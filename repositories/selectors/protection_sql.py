@@ -7,6 +7,8 @@ user, a group through which the user is let in, or a writing deploy key of the u
 
 from enum import StrEnum
 
+from repositories.selectors.roles_sql import COUNTS
+
 
 class RulesKind(StrEnum):
     """Which rules are read. A deploy key's push of a tag is judged by branches' patterns too; most pushes have no tags."""
@@ -16,9 +18,9 @@ class RulesKind(StrEnum):
     BRANCHES_AND_TAGS = "branches and tags"
 
 
-_IN_GROUP = """EXISTS (SELECT 1 FROM repositories_grouplink i JOIN repositories_member m ON m.namespace_id = i.group_id
+_IN_GROUP = f"""EXISTS (SELECT 1 FROM repositories_grouplink i JOIN repositories_member m ON m.namespace_id = i.group_id
 WHERE i.project_id = p.id AND i.group_id = g.group_id AND i.access_level >= 30
-AND m.user_id = u.id AND m.access_level >= 30 AND m.state = 'active' AND COALESCE(m.expires_at > %(today)s, TRUE))"""
+AND m.user_id = u.id AND m.access_level >= 30 AND {COUNTS})"""
 _OWNS_KEY = """EXISTS (SELECT 1 FROM accounts_sshkey o JOIN repositories_deploykeygrant w ON w.key_id = o.id
 WHERE o.id = g.deploy_key_id AND o.user_id = u.id AND w.project_id = p.id AND w.can_push)"""
 _LEVEL = f"g.kind, g.access_level, g.user_id = u.id, {_IN_GROUP}, {_OWNS_KEY}"

@@ -10,7 +10,7 @@ from django.utils import timezone
 from internal_api.statements import day
 from repositories.models import MemberState, NamespaceLineage
 from repositories.policy import Role
-from repositories.selectors.facts_sql import ROLES_SQL
+from repositories.selectors.roles_sql import ROLES_SQL
 
 
 def roles_in_projects(user_id: int, project_ids: Collection[int]) -> dict[int, int]:

@@ -4,13 +4,14 @@ from collections.abc import Iterable
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import User
-from repositories.models import DeliveryLane, Project, ProtectedBranch, ProtectedTag, PushEvent, Webhook, WebhookDelivery
+from repositories.models import DeliveryLane, Project, ProtectedTag, PushEvent, Webhook, WebhookDelivery
 from repositories.policy import Change, RepositoryType
 from repositories.policy.repository_path import gl_repository
+from repositories.selectors.protection import protected_branch_names
 from repositories.selectors.webhooks import webhooks_of
 from repositories.services.webhook_deliveries import deliver
 from repositories.webhook_payloads import Message, Place, Pushed, Pusher, messages
@@ -44,7 +45,7 @@ def _owe_deliveries(project_id: int, events: Iterable[PushEvent]) -> list[int]:
         return []
     repository = gl_repository(RepositoryType.PROJECT, project_id)
     project = Project.objects.select_related("route", "namespace").get(pk=project_id)
-    branches = list(_branch_rules(project))
+    branches = protected_branch_names(project.pk, project.namespace.root_id or project.namespace_id)
     tags = list(ProtectedTag.objects.filter(project=project).values_list("name", flat=True))
     pushers = _pushers(events)
     owed = [
@@ -56,11 +57,6 @@ def _owe_deliveries(project_id: int, events: Iterable[PushEvent]) -> list[int]:
         for position, message in enumerate(_for(hook, pushed))
     ]
     return _write(project_id, owed)
-
-
-def _branch_rules(project: Project) -> QuerySet[ProtectedBranch, str]:
-    rules = ProtectedBranch.objects.filter(Q(project=project) | Q(namespace_id=project.namespace.root_id))
-    return rules.values_list("name", flat=True)
 
 
 def _pushers(events: Iterable[PushEvent]) -> dict[int, Pusher]:

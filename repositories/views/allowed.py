@@ -112,7 +112,11 @@ def ask_git(questions: Iterable[policy.Question], check: AccessCheck, facts: Fac
         check.quarantine.alternate_object_directories,
     )
     wanted = list(questions)
-    names = protected_branch_names(project) if any(isinstance(question, policy.HasNewCommits) for question in wanted) else []
+    names = (
+        protected_branch_names(project.id, project.root_id)
+        if any(isinstance(question, policy.HasNewCommits) for question in wanted)
+        else []
+    )
     return answer(
         wanted,
         storage=StorageAddress(storage.name, storage.address, storage.token),
