@@ -1,20 +1,10 @@
-"""The question that POST /allowed asks, as a value (contract: allowed 4.2)."""
+"""One access check: who wants to run which Git command on which repository. Whatever serves Git builds one and authorizes it."""
 
-import base64
-import binascii
-import json
 from dataclasses import dataclass
-from typing import Any
 
-from accounts.selectors.actors import ActorReference, actor_reference
-from internal_api.errors import BadRequestError
-from internal_api.parameters import Parameters
-from repositories.policy import ANY, Action, Change, MalformedChangesError, parse_changes
-from repositories.selectors.facts import ContainerReference, container_reference
-
-
-class InvalidAccessCheckError(BadRequestError):
-    """A question that cannot be answered; its body has a `status` as a refusal's has."""
+from accounts.selectors.actors import ActorReference
+from repositories.policy import Action, Change
+from repositories.selectors.facts import ContainerReference
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,99 +15,30 @@ class Quarantine:
     alternate_object_directories: tuple[str, ...] = ()
 
 
+NO_QUARANTINE = Quarantine()
+
+
 @dataclass(frozen=True, slots=True)
 class AccessCheck:
-    """One question. `changes` is None for `_any`; `relative_path` is Gitaly's own path of the repository during the push.
+    """Who, what and how.
 
-    `project_parameter` is the path as it was sent: rate limits count by it.
+    `changes` is None for `_any`, the check before the client has said what it pushes. `namespace_path` is the group of the
+    SSH certificate that the client came with. `relative_path` is Gitaly's own path of the repository during the push.
+    `scoped_user_id` is the person behind a service account.
     """
 
-    action: str
-    protocol: str
     who: ActorReference
     what: ContainerReference
-    changes: tuple[Change, ...] | None
-    check_ip: str | None
-    namespace_path: str | None
-    quarantine: Quarantine
-    relative_path: str
-    scoped_user_id: int | None
-    project_parameter: str
+    action: str
+    protocol: str
+    changes: tuple[Change, ...] | None = None
+    check_ip: str | None = None
+    namespace_path: str | None = None
+    quarantine: Quarantine = NO_QUARANTINE
+    relative_path: str = ""
+    scoped_user_id: int | None = None
 
     @property
     def pushed(self) -> tuple[Change, ...]:
         """The refs that are pushed; none before the client has said which, and none of a pull."""
         return self.changes or () if self.action == Action.RECEIVE_PACK else ()
-
-
-def read_access_check(parameters: Parameters) -> AccessCheck:
-    """The question in a request's parameters. Raises InvalidAccessCheckError and BadRequestError."""
-    context = gitaly_client_context(parameters)
-    action = parameters.text("action") or ""
-    protocol = parameters.text("protocol")
-    if not protocol:
-        raise InvalidAccessCheckError("400 Bad request - protocol is missing")
-    gl_repository, project = parameters.text("gl_repository"), parameters.text("project")
-    if gl_repository is None and project is None:
-        raise InvalidAccessCheckError("400 Bad request - project and gl_repository are missing")
-    return AccessCheck(
-        action=action,
-        protocol=protocol,
-        who=actor_reference(parameters),
-        what=container_reference(gl_repository, project),
-        changes=_changes(parameters, action),
-        check_ip=parameters.text("check_ip"),
-        namespace_path=parameters.text("namespace_path"),
-        quarantine=_quarantine(parameters.text("env")),
-        relative_path=parameters.text("relative_path") or "",
-        scoped_user_id=Parameters(context).record_id("scoped-user-id"),
-        project_parameter=project or "",
-    )
-
-
-def _changes(parameters: Parameters, action: str) -> tuple[Change, ...] | None:
-    changes = parameters.values.get("changes")
-    if changes == ANY:
-        return None
-    if changes is None:
-        if action == Action.RECEIVE_PACK:
-            raise InvalidAccessCheckError("400 Bad request - changes is missing")
-        return None
-    if not isinstance(changes, str):
-        changes = parameters.texts("changes")
-    try:
-        return parse_changes(changes)
-    except MalformedChangesError as error:
-        raise InvalidAccessCheckError(f"400 Bad request - {error}") from None
-
-
-def _quarantine(env: str | None) -> Quarantine:
-    """Only the two variables that are known, and nothing when the text is not what Gitaly sends (contract: gitaly 2.4)."""
-    if not env:
-        return Quarantine()
-    try:
-        values = json.loads(env)
-    except (ValueError, RecursionError):
-        return Quarantine()
-    if not isinstance(values, dict):
-        return Quarantine()
-    directory = values.get("GIT_OBJECT_DIRECTORY_RELATIVE")
-    alternates = values.get("GIT_ALTERNATE_OBJECT_DIRECTORIES_RELATIVE")
-    return Quarantine(
-        directory if isinstance(directory, str) else "",
-        tuple(item for item in alternates if isinstance(item, str)) if isinstance(alternates, list) else (),
-    )
-
-
-def gitaly_client_context(parameters: Parameters) -> dict[str, Any]:
-    """The object that Gitaly passes through from its own caller; empty when there is none. Raises BadRequestError (allowed 1.3)."""
-    text = parameters.text("gitaly_client_context_bin")
-    if text is None:
-        return {}
-    try:
-        context = json.loads(base64.b64decode(text))
-    except (ValueError, binascii.Error, RecursionError):
-        raise BadRequestError.because("malformed gitaly_client_context_bin") from None
-    if not isinstance(context, dict):
-        raise BadRequestError.because("Decoded gitaly_client_context_bin is not a valid JSON object")
-    return context

@@ -8,7 +8,8 @@ from accounts.errors import InvalidKeyError
 from accounts.selectors.actors import NOBODY, ActorKind, ActorReference
 from accounts.selectors.ssh_keys import get_key
 from repositories import policy
-from repositories.services.explanations import Asked, Explanation, explain, named_repository
+from repositories.access_check import AccessCheck
+from repositories.services.explanations import Explanation, explain, named_repository
 
 _NEW, _OLD = "1" * 40, "2" * 40
 
@@ -43,15 +44,15 @@ class AccessForm(forms.Form):
         username = values["username"].strip().lower()
         who = values["key"] or (ActorReference(ActorKind.USERNAME, username) if username else NOBODY)
         return explain(
-            Asked(
+            AccessCheck(
                 who=who,
                 what=named_repository(values["project"].strip()),
                 action=values["action"],
                 protocol=values["protocol"],
                 changes=self._changes(),
                 check_ip=values["check_ip"] or None,
-                assumed_forced=values["change"] == "force",
-            )
+            ),
+            assumed_forced=values["change"] == "force",
         )
 
     def _changes(self) -> tuple[policy.Change, ...] | None:

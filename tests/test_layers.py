@@ -1,5 +1,6 @@
 """The layers hold, each contract fails when it is broken, and nothing in the database points upwards either."""
 
+import ast
 import re
 import shutil
 import subprocess
@@ -79,3 +80,28 @@ def test_every_symbol_of_the_architecture_page_is_where_it_says() -> None:
     assert rows
     for symbol, path in rows:
         assert re.search(rf"^(class |def )?{symbol}\b", (ROOT / path).read_text(), re.MULTILINE), f"{symbol} in {path}"
+
+
+def test_one_module_alone_asks_the_policy() -> None:
+    """Requests are made from an access check in one place, so /allowed, LFS and the explanations cannot differ."""
+    makers = {
+        path.relative_to(ROOT).as_posix()
+        for package in [*LAYERS, "settings"]
+        for path in (ROOT / package).rglob("*.py")
+        if not path.is_relative_to(ROOT / "repositories" / "policy") and _makes_policy_requests(ast.parse(path.read_text()))
+    }
+    assert makers == {"repositories/services/authorization.py"}
+
+
+def _makes_policy_requests(module: ast.Module) -> bool:
+    names = {
+        alias.asname or alias.name
+        for node in ast.walk(module)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("repositories.policy")
+        for alias in node.names
+        if alias.name == "Request"
+    }
+    called = [node.func for node in ast.walk(module) if isinstance(node, ast.Call)]
+    return any(isinstance(one, ast.Name) and one.id in names for one in called) or any(
+        ast.unparse(one) in ("policy.Request", "policy.request.Request") for one in called
+    )

@@ -1,26 +1,42 @@
-"""Deciding with Git's help, and what a decision leaves behind (contract: decisions 23 to 25)."""
-
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+"""What a decision leaves behind (contract: decisions 25)."""
 
 from django.utils import timezone
 
 from accounts.models import SSHKey, User
 from internal_api.logs import correlation_id
 from internal_api.metrics import decisions
-from repositories import policy
+from repositories.access_check import AccessCheck
 from repositories.models import Refusal
-from repositories.policy import Action, Denied, NeedsGit, Question, Request, Verdict
+from repositories.policy import Action, Allowed, Denied, Request, Verdict
 from repositories.selectors.facts import Facts
+from repositories.services.authorization import Decision
+from repositories.services.one_shot_messages import remember_moved
 
 
-def decide(question: Request, ask: Callable[[Iterable[Question]], Mapping[Question, bool]]) -> tuple[Request, Verdict]:
-    """The verdict, with Git asked as often as the policy needs it: hardly ever, and hardly ever twice."""
-    verdict = policy.decide(question)
-    while isinstance(verdict, NeedsGit):
-        question = replace(question, answers={**question.answers, **ask(verdict.questions)})
-        verdict = policy.decide(question)
-    return question, verdict
+def record_decision(check: AccessCheck, decision: Decision) -> None:
+    """Count a decision; note a user's pull, a former path that was named, or the refusal of a known actor."""
+    count_decision(decision.request, decision.verdict)
+    match decision.verdict:
+        case Denied() as denied:
+            record_refusal(decision.request, denied)
+        case Allowed():
+            if not decision.request.is_push:
+                record_pull(decision.facts)
+            remember_moved(decision.facts, check.protocol)
+
+
+def log_fields(decision: Decision) -> dict[str, object]:
+    """What the request's log line tells of a decision."""
+    request, verdict = decision.request, decision.verdict
+    user, key, project = request.actor.user, request.actor.key, request.project
+    return {
+        "actor": f"user-{user.id}" if user else None,
+        "key_id": key.id if key else None,
+        "project": project.full_path if project else None,
+        "action": request.action,
+        "verdict": type(verdict).__name__.lower(),
+        "reason": verdict.reason.value if isinstance(verdict, Denied) else None,
+    }
 
 
 def count_decision(request: Request, verdict: Verdict) -> None:
@@ -44,7 +60,7 @@ def record_pull(facts: Facts) -> None:
         User.objects.filter(pk=user.id).update(last_activity_on=timezone.now().date())
 
 
-def record_refusal(facts: Facts, request: Request, denied: Denied) -> None:
+def record_refusal(request: Request, denied: Denied) -> None:
     """A known actor was refused. Strangers leave no row, or anybody could fill the table."""
     actor = request.actor
     if actor.user is None and actor.key is None:

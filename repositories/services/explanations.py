@@ -3,23 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from accounts.selectors.actors import ActorReference
 from repositories import policy
-from repositories.selectors.facts import ContainerReference, container_reference, gather, with_otp_session
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The command. `changes` is None for `_any`; `assumed_forced` answers in Git's place, None leaves open what only Git knows."""
-
-    who: ActorReference
-    what: ContainerReference
-    action: str
-    protocol: str = "ssh"
-    changes: tuple[policy.Change, ...] | None = None
-    check_ip: str | None = None
-    namespace_path: str | None = None
-    assumed_forced: bool | None = None
+from repositories.access_check import AccessCheck
+from repositories.selectors.facts import ContainerReference, container_reference
+from repositories.services.authorization import access_request, find_facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +27,16 @@ def named_repository(text: str) -> ContainerReference:
     return container_reference(text if is_id else None, None if is_id else text)
 
 
-def explain(asked: Asked) -> Explanation:
-    """Decide as /allowed would, recording nothing and asking Git nothing."""
-    facts = with_otp_session(gather(asked.who, asked.what, asked.changes or ()))
-    question = policy.Request(
-        action=asked.action,
-        protocol=asked.protocol,
-        actor=facts.actor,
-        instance=facts.instance,
-        project=facts.project,
-        repository_type=facts.repository_type,
-        changes=asked.changes,
-        check_ip=asked.check_ip,
-        namespace_path=asked.namespace_path,
-        has_namespace=facts.has_namespace,
-        protection=facts.protection,
-    )
+def explain(check: AccessCheck, *, assumed_forced: bool | None = None) -> Explanation:
+    """Decide as /allowed would, recording nothing, making nothing and asking Git nothing.
+
+    `assumed_forced` answers in Git's place; None leaves open what only Git knows.
+    """
+    facts = find_facts(check)
+    question = access_request(check, facts)
     verdict = policy.decide(question)
-    while isinstance(verdict, policy.NeedsGit) and asked.assumed_forced is not None:
-        question = replace(question, answers={**question.answers, **_assumed(verdict, asked.assumed_forced)})
+    while isinstance(verdict, policy.NeedsGit) and assumed_forced is not None:
+        question = replace(question, answers={**question.answers, **_assumed(verdict, assumed_forced)})
         verdict = policy.decide(question)
     user = facts.actor.user
     return Explanation(

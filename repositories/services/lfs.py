@@ -1,16 +1,18 @@
 """Credentials for LFS over HTTP: giving them out, and telling an LFS server what they are good for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from accounts.selectors.acting_accounts import find_acting_account
 from accounts.selectors.actors import NOBODY, ActorReference
 from accounts.services.lfs_tokens import identify_lfs_token, issue_lfs_token, lfs_username
 from internal_api.errors import NotFoundError
 from repositories import policy
+from repositories.access_check import AccessCheck
 from repositories.models import Project
 from repositories.policy import Action, RepositoryType
 from repositories.policy.repository_path import container_path
-from repositories.selectors.facts import ContainerReference, Facts, gather, with_otp_session
+from repositories.selectors.facts import ContainerReference, Facts, gather
+from repositories.services.authorization import access_request, find_facts
 from repositories.services.one_shot_messages import clone_url
 
 _MODELS = {RepositoryType.PROJECT: "Project", RepositoryType.WIKI: "ProjectWiki"}
@@ -61,25 +63,16 @@ def verify_credentials(username: str, token: str, what: ContainerReference, chec
     who = identify_lfs_token(username, token, container) if container else None
     if who is None:
         return None
-    facts = with_otp_session(gather(who, what))
-    operations = tuple(name for name, action in _OPERATIONS.items() if _may(facts, action, check_ip))
+    check = AccessCheck(who, what, Action.UPLOAD_PACK, "ssh", check_ip=check_ip)
+    facts = find_facts(check)
+    project = facts.project
+    # A token got without a key came by a certificate, which /allowed has held against the group already.
+    if project is not None and project.root_enforces_ssh_certificates and facts.actor.key is None:
+        check = replace(check, namespace_path=project.root_path)
+    operations = tuple(name for name, action in _OPERATIONS.items() if _may(replace(check, action=action), facts))
     user = facts.actor.user
     return LFSAccess(f"user-{user.id}", operations) if operations and user is not None else None
 
 
-def _may(facts: Facts, action: Action, check_ip: str | None) -> bool:
-    project = facts.project
-    # A token got without a key came by a certificate, which /allowed has held against the group already.
-    by_certificate = project is not None and project.root_enforces_ssh_certificates and facts.actor.key is None
-    request = policy.Request(
-        action=action,
-        protocol="ssh",
-        actor=facts.actor,
-        instance=facts.instance,
-        project=project,
-        repository_type=facts.repository_type,
-        changes=None,
-        check_ip=check_ip,
-        namespace_path=project.root_path if project is not None and by_certificate else None,
-    )
-    return isinstance(policy.decide(request), policy.Allowed)
+def _may(check: AccessCheck, facts: Facts) -> bool:
+    return isinstance(policy.decide(access_request(check, facts)), policy.Allowed)

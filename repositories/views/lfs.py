@@ -9,7 +9,7 @@ from internal_api.logs import note
 from internal_api.parameters import Parameters
 from internal_api.responses import JSONResponse
 from internal_api.views.base import ShellViewSet
-from repositories.access_check import gitaly_client_context
+from repositories.access_parameters import gitaly_client_context
 from repositories.selectors.facts import ContainerReference, container_reference
 from repositories.services.lfs import give_credentials, verify_credentials
 

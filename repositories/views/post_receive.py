@@ -15,7 +15,7 @@ from internal_api.parameters import Parameters
 from internal_api.responses import JSONResponse
 from internal_api.views.base import ShellViewSet
 from repositories import push_messages
-from repositories.access_check import gitaly_client_context
+from repositories.access_parameters import gitaly_client_context
 from repositories.policy import Change, MalformedChangesError, RepositoryType, parse_changes
 from repositories.push_messages import Message, alert, basic
 from repositories.push_options import parse_push_options, warning

@@ -4,7 +4,7 @@ from rest_framework.request import Request
 
 from internal_api.responses import JSONResponse
 from internal_api.views.base import ShellViewSet
-from repositories.access_check import gitaly_client_context
+from repositories.access_parameters import gitaly_client_context
 from repositories.services.pushes import increase_counter
 
 

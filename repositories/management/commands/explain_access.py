@@ -9,7 +9,8 @@ from django.core.management.base import CommandError
 from accounts.selectors.actors import NOBODY, ActorKind, ActorReference
 from internal_api.management.operator import OperatorCommand
 from repositories import policy
-from repositories.services.explanations import Asked, explain, named_repository
+from repositories.access_check import AccessCheck
+from repositories.services.explanations import explain, named_repository
 
 
 def _actor(options: dict[str, Any]) -> ActorReference:
@@ -36,7 +37,7 @@ class Command(OperatorCommand):
         parser.add_argument("--changes", help="lines of `oldrev newrev ref`, or - for standard input; without them: _any")
 
     def act(self, **options: Any) -> dict[str, Any]:
-        asked = Asked(
+        check = AccessCheck(
             who=_actor(options),
             what=named_repository(options["project"]),
             action=options["action"],
@@ -45,7 +46,7 @@ class Command(OperatorCommand):
             check_ip=options["check_ip"],
             namespace_path=options["namespace_path"],
         )
-        found = explain(asked)
+        found = explain(check)
         rules = dict(found.rules)
         return {
             "actor": found.actor,

@@ -13,9 +13,10 @@ from internal_api.models import InstanceSettings, RefusedPeer
 from internal_api.peers import peer_of
 from internal_api.refused_peers import MOST_ADDRESSES, RefusedPeers, refused_peers
 from internal_api.shared_store import SharedStoreError
-from repositories.models import Project
+from repositories.models import Namespace, Project
 from repositories.services.access import grant_deploy_key, set_member
-from tests.factories import DeployKeyFactory, SSHKeyFactory
+from repositories.services.projects import add_redirect
+from tests.factories import DeployKeyFactory, ProjectFactory, SSHKeyFactory, UserFactory
 from tests.statements import at_most
 
 
@@ -56,7 +57,7 @@ def test_each_actor_action_and_project_is_counted_by_itself(shell: Client, key: 
         {"user_id": ann.pk},
         {"key_id": deploy_key.pk},
         {"key_id": key.pk, "action": "git-upload-archive"},
-        {"key_id": key.pk, "project": "/acme/rockets.git"},
+        {"key_id": key.pk, "project": "acme/nothing"},
         {},
     ]
     for way in ways:
@@ -64,8 +65,35 @@ def test_each_actor_action_and_project_is_counted_by_itself(shell: Client, key: 
         assert ask(shell, **way).status_code == 429, way
 
 
+SPELLINGS = ["acme/rockets", "/acme/rockets", "acme/rockets/", "acme/rockets.git", "/acme/rockets.git/", "ACME/Rockets", "old/rockets"]
+
+
+def test_a_project_is_counted_whatever_it_is_called(shell: Client, key: SSHKey, rockets: Project) -> None:
+    """Contract: decisions 4b. By its id, so former paths and `gl_repository` are the same project."""
+    add_redirect(rockets, "old/rockets")
+    InstanceSettings(gitlab_shell_operation_limit=len(SPELLINGS)).save()
+    assert {ask(shell, key_id=key.pk, project=spelling).status_code for spelling in SPELLINGS} == {200}
+    assert {ask(shell, key_id=key.pk, project=spelling).status_code for spelling in SPELLINGS} == {429}
+    assert ask(shell, key_id=key.pk, project="acme/rockets.wiki").status_code == 429
+    assert ask(shell, key_id=key.pk, gl_repository=f"project-{rockets.pk}").status_code == 429
+
+
+@pytest.mark.parametrize("name", ["hidden", "nothing"])
+def test_what_an_actor_may_not_know_of_is_counted_by_its_path(shell: Client, key: SSHKey, acme: Namespace, name: str) -> None:
+    """A project that is hidden is counted like one that is missing: its other names are other buckets."""
+    eve = UserFactory.create(username="eve")
+    project = ProjectFactory.create(path="hidden", namespace=acme)
+    add_redirect(project, "old/hidden")
+    spellings = [f"acme/{name}", f"/acme/{name}.git", f"ACME/{name.title()}/"]
+    assert {ask(shell, user_id=eve.pk, project=spelling).status_code for spelling in spellings} == {404}
+    assert {ask(shell, user_id=eve.pk, project=spelling).status_code for spelling in spellings} == {429}
+    assert ask(shell, user_id=eve.pk, project=f"old/{name}").status_code == 404
+    assert ask(shell, user_id=eve.pk, gl_repository=f"project-{project.pk if name == 'hidden' else 99}").status_code == 404
+
+
 def test_an_address_has_a_bucket_of_its_own_unless_it_stands_for_many(shell: Client, key: SSHKey, ann: User, settings: Settings) -> None:
     """One sshd is one peer for everybody, and a unix socket has no address."""
+    Project.objects.update(visibility="public")
     for who in ({"key_id": key.pk}, {"user_id": ann.pk}):
         assert ask(shell, peer="10.0.0.9", **who).status_code == 200
     settings.TRUSTED_ADDRESSES = ["10.0.0.0/8"]
@@ -73,7 +101,7 @@ def test_an_address_has_a_bucket_of_its_own_unless_it_stands_for_many(shell: Cli
     settings.TRUSTED_ADDRESSES = []
     assert ask(shell, peer="10.0.0.9", user_id=ann.pk).status_code == 200
     assert ask(shell, peer="10.0.0.9").status_code == 429, "nobody has asked before, but this address has"
-    assert ask(shell, peer="").status_code == 404
+    assert ask(shell, peer="").status_code == 200
 
 
 def test_nought_switches_it_off_and_costs_no_statement(shell: Client, key: SSHKey) -> None:
