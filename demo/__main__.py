@@ -36,16 +36,6 @@ def git(server: SSHServer, name: str, *arguments: str, cwd: Path | None = None) 
         sys.stdout.write(f"  {line}\n" if done.returncode == 0 else colour(f"  {line}\n", RED))
 
 
-def install_hooks(server: SSHServer, url: str, secret: Path) -> None:
-    """What Gitaly's hooks ask is asked by git's own."""
-    hooks = server.directory / "repositories" / REPOSITORY / "hooks"
-    hooks.mkdir(exist_ok=True)
-    for name in ("pre-receive", "post-receive"):
-        script = hooks / name
-        script.write_text(f"#!/bin/sh\nexec {sys.executable} {Path(hook_client.__file__).resolve()} {name} {url} {secret} project-7\n")
-        script.chmod(0o755)
-
-
 def story(service: Service, server: SSHServer) -> None:
     """A clone, a push, a refusal, a stranger, and why."""
     work = server.directory / "work"
@@ -87,7 +77,7 @@ def tell(service: Service, token: Path) -> None:
         storages = [{"name": "default", "gitaly_address": gitaly.address, "gitaly_token": "gitaly token"}]
         rule = {"name": "main", "push": ["maintainer"], "merge": ["maintainer"]}
         service.seed({"storages": storages, "projects": [{"path": "acme/rockets", "protected_branches": [rule]}]})
-        install_hooks(server, server.url, service.shell_secret)
+        hook_client.install(server.directory / "repositories" / REPOSITORY, server.url, service.shell_secret, "project-7")
         story(service, server)
         if sys.stdin.isatty():
             input("\nEverything is still running. Enter stops it. ")

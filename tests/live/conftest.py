@@ -2,9 +2,11 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import pytest
 
+from tests.live.proxy import Proxy, running_proxy
 from tests.live.service import Service, temporary_directory
 from tests.live.ssh_server import SSHServer, running_sshd
 
@@ -21,7 +23,22 @@ def service() -> Iterator[Service]:
 
 
 @pytest.fixture(scope="session")
-def sshd(service: Service) -> Iterator[SSHServer]:
+def running(service: Service) -> Iterator[tuple[SSHServer, Proxy]]:
+    """OpenSSH's own server, which asks the service through a proxy."""
+    with running_proxy(service.port) as proxy, running_sshd(service, lambda: nullcontext(proxy.url)) as server:
+        yield server, proxy
+
+
+@pytest.fixture(scope="session")
+def sshd(running: tuple[SSHServer, Proxy]) -> SSHServer:
     """OpenSSH's own server, which asks the service who somebody is."""
-    with running_sshd(service) as server:
-        yield server
+    return running[0]
+
+
+@pytest.fixture
+def proxy(running: tuple[SSHServer, Proxy]) -> Iterator[Proxy]:
+    """What sshd and the hooks ask through, with nothing kept yet and no fault."""
+    asked = running[1]
+    asked.exchanges.clear()
+    yield asked
+    asked.lift()

@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,12 +50,23 @@ class SSHServer:
         arguments = [argument for option in options for argument in ("-o", option)]
         return ["ssh", "-F", "none", "-i", str(self.key(name)), "-p", str(self.port), *arguments]
 
-    def git(self, name: str, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-        """Run git as that person."""
+    @contextmanager
+    def shared_connection(self, name: str) -> Iterator[list[str]]:
+        """Options of SSH clients that share one connection of somebody's (ControlMaster)."""
+        socket = self.directory / f"control_{name}"
+        options = ["-o", "ControlMaster=auto", "-o", "ControlPersist=60", "-o", f"ControlPath={socket}"]
+        try:
+            yield options
+        finally:
+            leave = [*self.ssh(name), *options, "-O", "exit", "127.0.0.1"]
+            subprocess.run(leave, check=False, capture_output=True)
+
+    def git(self, name: str, *arguments: str, cwd: Path | None = None, options: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+        """Run git as that person; `options` are the SSH client's."""
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.directory),
-            "GIT_SSH_COMMAND": " ".join(self.ssh(name)),
+            "GIT_SSH_COMMAND": " ".join([*self.ssh(name), *options]),
             "GIT_AUTHOR_NAME": name, "GIT_AUTHOR_EMAIL": f"{name}@example.com",
             "GIT_COMMITTER_NAME": name, "GIT_COMMITTER_EMAIL": f"{name}@example.com",
         }  # fmt: skip

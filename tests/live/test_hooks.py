@@ -2,8 +2,6 @@
 
 import hashlib
 import itertools
-import stat
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,12 +43,7 @@ def address(service: Service, sshd: SSHServer, gitaly: FakeGitaly) -> str:
     digest = hashlib.sha256(str(number).encode()).hexdigest()
     path = gitaly.make(f"@hashed/{digest[:2]}/{digest[2:4]}/{digest}.git")
     (path / "config").write_text((path / "config").read_text() + "[receive]\n\tadvertisePushOptions = true\n")
-    for hook in ("pre-receive", "post-receive"):
-        script = path / "hooks" / hook
-        script.write_text(
-            f"#!/bin/sh\nexec {sys.executable} {Path(hook_client.__file__).resolve()} {hook} {service.url} {service.shell_secret} project-{number}\n"
-        )
-        script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    hook_client.install(path, sshd.url, service.shell_secret, f"project-{number}")
     return sshd.address(f"acme/engines{number}.git")
 
 

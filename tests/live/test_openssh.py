@@ -48,7 +48,7 @@ def test_a_refused_push_says_why_and_changes_nothing(sshd: SSHServer, tmp_path: 
     assert sshd.git(name, "clone", "--quiet", sshd.address("acme/rockets.git"), str(work)).returncode == 0
     pushed = sshd.git(name, "push", "origin", "HEAD:refs/heads/mine", cwd=work)
     assert pushed.returncode != 0
-    assert f"remote: {message}" in pushed.stderr
+    assert f"remote: ERROR: {message}" in pushed.stderr
     assert "refs/heads/mine" not in sshd.git("ann", "ls-remote", sshd.address("acme/rockets.git")).stdout
 
 
@@ -57,12 +57,12 @@ def test_a_refused_clone_says_why_at_the_terminal(sshd: SSHServer, tmp_path: Pat
     done = sshd.git("carol", "clone", sshd.address("acme/rockets.git"), str(tmp_path / "clone"))
     assert done.returncode != 0
     message = "The project you were looking for could not be found or you don't have permission to view it."
-    assert f"remote: {'=' * 72}\nremote: \nremote: {message}\n" in done.stderr
+    assert f"remote: {'=' * 72}\nremote: \nremote: ERROR: {message}\n" in done.stderr
 
 
 def test_an_expired_key_says_so(sshd: SSHServer, tmp_path: Path) -> None:
     done = sshd.git("dan_expired", "clone", sshd.address("acme/rockets.git"), str(tmp_path / "clone"))
-    assert "remote: Your SSH key has expired." in done.stderr
+    assert "remote: ERROR: Your SSH key has expired." in done.stderr
 
 
 @pytest.mark.parametrize("name", ["unknown", "dan_signing"])
