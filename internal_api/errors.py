@@ -16,6 +16,7 @@ DomainError
 A refusal of Git access is not among them: it is a verdict of the policy, and a verdict is answered, not raised.
 """
 
+import math
 from http import HTTPStatus
 from typing import ClassVar
 
@@ -104,14 +105,25 @@ class UnprocessableError(DomainError):
 
 
 class TooManyRequestsError(DomainError):
-    """The caller has to wait."""
+    """The caller has to wait for `seconds`, of which it is told at most LONGEST_WAIT."""
 
     status = HTTPStatus.TOO_MANY_REQUESTS
     message = "This endpoint has been requested too many times. Try again later."
+    LONGEST_WAIT: ClassVar[int] = 7
+    """gitlab-sshd waits as long as it is told, twice, and says nothing meanwhile (contract: decisions 4b)."""
+
+    def __init__(self, seconds: float = LONGEST_WAIT) -> None:
+        wait = min(max(math.ceil(seconds), 1), self.LONGEST_WAIT)
+        super().__init__(headers={"Retry-After": str(wait)})
 
 
 class UnavailableError(DomainError):
-    """Something the answer depends on is away; the caller may try again."""
+    """A dependency is unreachable; the caller may try again after RETRY_AFTER seconds."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     message = "503 Service Unavailable"
+    RETRY_AFTER: ClassVar[int] = 5
+    """gitlab-sshd asks three times: this carries it over a restart of the database (contract: decisions 4b)."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message, headers={"Retry-After": str(self.RETRY_AFTER)})

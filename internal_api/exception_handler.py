@@ -51,7 +51,7 @@ def domain_error(exception: Exception) -> DomainError | None:
         case RequestDataTooBig():
             return PayloadTooLargeError()
         case OperationalError() | InterfaceError():
-            return UnavailableError("The database is not available. Try again in a moment.", headers={"Retry-After": "1"})
+            return UnavailableError("The database is not available. Try again in a moment.")
         case APIException():
             return _drf_error(exception)
         case _:

@@ -69,16 +69,19 @@ def forget() -> None:
 def limit(name: str, threshold: int, *parts: str) -> None:
     """Count one more of what the parts name. Raises TooManyRequestsError above the threshold; 0 is no limit (contract: allowed 8.3).
 
-    While Redis is away nobody is held up.
+    The caller is told to wait for the rest of the minute, after which it is served, or for the longest wait that may be told
+    (decisions 4b). gitlab-sshd asks three times: it is served if the minute ends within twice that, and gives up after it
+    otherwise. While Redis is unreachable nobody is held up.
     """
     if not threshold:
         return
     key = ":".join(["application_rate_limiter", name, *(_part(part) for part in parts if part)])
     try:
-        number = _counted(key, int(time.time()) // WINDOW, max(threshold // STEPS, 1))
+        now = time.time()
+        number = _counted(key, int(now) // WINDOW, max(threshold // STEPS, 1))
     except SharedStoreError as error:
         logger.warning("A rate limit could not be counted: %s", error)
         return
     if number > threshold:
         rate_limit_hits.labels(name).inc()
-        raise TooManyRequestsError(headers={"Retry-After": str(WINDOW)})
+        raise TooManyRequestsError(WINDOW - now % WINDOW)

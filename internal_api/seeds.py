@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from django.core.exceptions import ValidationError
+
 from internal_api.digests import token_digest
 from internal_api.models import InstanceSettings
-from internal_api.models.instance_settings import BranchLevel, EmailConfirmation, GitProtocol
+from internal_api.models.instance_settings import BranchLevel, EmailConfirmation, GitProtocol, validate_web_url
 from internal_api.seeding import Entry, Report, Section, SeedError, register_section
 from internal_api.seeding.entries import Parser, any_text, boolean, choice, integer, listing, mapping, moment, optional, text, texts
 from internal_api.seeding.rows import update
@@ -50,6 +52,17 @@ def _branch_level(value: Any, path: str) -> str:
     return level
 
 
+def _web_url(value: Any, path: str) -> str:
+    """A URL as it is stored; null is none."""
+    url = any_text(value, path).rstrip("/")
+    try:
+        if url:
+            validate_web_url(url)
+    except ValidationError as error:
+        raise SeedError(path, error.messages[0]) from error
+    return url
+
+
 FIELDS: dict[str, Parser] = {
     "enabled_git_access_protocol": choice(GitProtocol.values),
     "receive_max_input_size": integer,
@@ -70,6 +83,7 @@ FIELDS: dict[str, Parser] = {
     "http_push": boolean,
     "feature_flags": _flags,
     "broadcasts": _broadcasts,
+    "web_url": _web_url,
 }
 
 

@@ -29,11 +29,14 @@ def basic(text: str) -> Message:
 def broadcast(banners: Iterable[Mapping[str, Any]], *, path: str | None, role: int, now: datetime) -> str | None:
     """The last banner of now: one for this project before one for all; its audience by role."""
     current = [banner for banner in banners if _is_current(banner, now) and banner.get("show_in_cli", True) and _is_for(banner, role)]
-    targeted = [
-        banner for banner in current if path is not None and banner.get("target_path") and covers(banner["target_path"], f"/{path}")
-    ]
+    targeted = [banner for banner in current if path is not None and banner.get("target_path") and _targets(banner, path)]
     chosen = targeted or [banner for banner in current if not banner.get("target_path")]
     return str(chosen[-1]["message"]) if chosen else None
+
+
+def _targets(banner: Mapping[str, Any], path: str) -> bool:
+    """Whether the banner is for this project: its target path may begin and end with a slash, or not."""
+    return covers(str(banner["target_path"]).strip("/"), path)
 
 
 def _is_current(banner: Mapping[str, Any], now: datetime) -> bool:
@@ -61,9 +64,9 @@ def moved(kind: str, former: str, path: str, url: str) -> str:
     return f"{kind} '{former}' was moved to '{path}'.\n\nPlease update your Git remote:\n\n  git remote set-url origin {url}\n"
 
 
-def created(path: str, remote_url: str, project_url: str) -> str:
-    """For somebody whose push has made a project."""
-    return (
+def created(path: str, remote_url: str, project_url: str | None) -> str:
+    """The text for a user whose push created a project; `project_url` is None where no web page shows it (decisions 19)."""
+    text = (
         f"\nThe private project {path} was successfully created.\n\nTo configure the remote, run:\n  git remote add origin {remote_url}\n\n"
-        f"To view the project, visit:\n  {project_url}\n\n"
     )
+    return text if project_url is None else f"{text}To view the project, visit:\n  {project_url}\n\n"

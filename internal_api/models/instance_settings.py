@@ -2,13 +2,34 @@
 
 import time
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
 
 
 def default_key_bits() -> dict[str, int]:
     """The least length of a key by its type, where an administrator has said nothing."""
     return {"ssh-rsa": 2048}
+
+
+LONGEST_URL = 255
+
+
+def validate_web_url(url: str) -> None:
+    """Raise ValidationError unless it is an absolute http(s) URL to which a path can be appended."""
+    problem = f"{url!r} must be an http or https URL such as https://git.example.com"
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port  # the port is read, since that is when it is checked
+    except ValueError as error:
+        raise ValidationError(f"{problem}: {error}.") from error
+    if parts.scheme not in {"http", "https"} or not host:
+        raise ValidationError(f"{problem}.")
+    if len(url) > LONGEST_URL:
+        raise ValidationError(f"The URL must have at most {LONGEST_URL} characters, not {len(url)}.")
+    if parts.query or parts.fragment or "@" in parts.netloc or not url.isprintable() or " " in url:
+        raise ValidationError(f"{problem}, without user, query, fragment or white space.")
 
 
 class GitProtocol(models.TextChoices):
@@ -59,6 +80,13 @@ class InstanceSettings(models.Model):
     http_push = models.BooleanField(default=True)
     feature_flags = models.JSONField(default=dict, blank=True)
     broadcasts = models.JSONField(default=list, blank=True)
+    web_url = models.CharField(
+        max_length=LONGEST_URL,
+        default="",
+        blank=True,
+        validators=[validate_web_url],
+        help_text="URL of the web interface that shows projects and merge requests; empty: no link to such a page is printed.",
+    )
     version = models.BigIntegerField(default=1, editable=False)
 
     class Meta:
@@ -71,6 +99,7 @@ class InstanceSettings(models.Model):
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Keep the row the only one, and tell every process that it has changed."""
         self.pk = 1
+        self.web_url = self.web_url.rstrip("/")
         self.version = time.time_ns()
         try:
             with transaction.atomic():

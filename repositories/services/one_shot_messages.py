@@ -44,7 +44,8 @@ def remember_created(facts: Facts, protocol: str) -> None:
     """The push has made the project."""
     if facts.project is not None:
         path = facts.project.full_path
-        _keep(_CREATED, facts, push_messages.created(path, clone_url(path, protocol), f"{settings.EXTERNAL_URL}/{path}"))
+        project_url = f"{facts.settings.web_url}/{path}" if facts.settings.web_url else None
+        _keep(_CREATED, facts, push_messages.created(path, clone_url(path, protocol), project_url))
 
 
 def take_messages(user_id: int, repository: str) -> list[str]:

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.utils import timezone
 from rest_framework.request import Request
 
@@ -18,7 +17,7 @@ from repositories import push_messages
 from repositories.access_parameters import gitaly_client_context
 from repositories.policy import Change, MalformedChangesError, RepositoryType, parse_changes
 from repositories.push_messages import Message, alert, basic
-from repositories.push_options import parse_push_options, warning
+from repositories.push_options import merge_request_warning, parse_push_options
 from repositories.selectors.facts import Facts, container_reference, gather
 from repositories.services.one_shot_messages import take_messages
 from repositories.services.pushes import Push, decrease_counter, record
@@ -63,9 +62,9 @@ def messages_of(push: Push, raw_options: list[str], now: datetime) -> list[Messa
         return []
     banner = push_messages.broadcast(facts.settings.broadcasts, path=facts.project.full_path, role=user.role if user else 0, now=now)
     found: list[Message] = [alert(banner)] if banner else []
-    if "merge_request" in push.push_options:
-        is_project = facts.repository_type == RepositoryType.PROJECT
-        found.append(alert(warning(raw_options, NO_MERGE_REQUESTS if is_project else NOT_A_PROJECT)))
+    is_project = facts.repository_type == RepositoryType.PROJECT
+    warning = merge_request_warning(raw_options, NO_MERGE_REQUESTS if is_project else NOT_A_PROJECT)
+    found += [alert(warning)] if warning else []
     found += [basic(text) for text in _links(facts, push.changes)]
     if user is not None:
         found += [basic(text) for text in take_messages(user.id, push.repository)]
@@ -73,12 +72,13 @@ def messages_of(push: Push, raw_options: list[str], now: datetime) -> list[Messa
 
 
 def _links(facts: Facts, changes: Iterable[Change]) -> list[str]:
-    project = facts.project
-    if project is None or facts.repository_type != RepositoryType.PROJECT or project.empty or not project.shows_merge_request_links:
+    """Links to the pages of new merge requests, where a web interface has such pages (contract: decisions 19)."""
+    project, web_url = facts.project, facts.settings.web_url
+    if not web_url or project is None or facts.repository_type != RepositoryType.PROJECT:
         return []
-    return push_messages.merge_request_links(
-        changes, project_url=f"{settings.EXTERNAL_URL}/{project.full_path}", default_branch=project.default_branch
-    )
+    if project.empty or not project.shows_merge_request_links:
+        return []
+    return push_messages.merge_request_links(changes, project_url=f"{web_url}/{project.full_path}", default_branch=project.default_branch)
 
 
 def _who(parameters: Parameters) -> ActorReference:

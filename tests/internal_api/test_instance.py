@@ -1,7 +1,7 @@
 """Settings that administrators change while processes run, secrets kept encrypted, errors in one place."""
 
 import pytest
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import connection
 from django.http import Http404
 from pytest_django import DjangoAssertNumQueries
@@ -13,6 +13,8 @@ from internal_api.encryption import decrypt, encrypt
 from internal_api.exception_handler import domain_error
 from internal_api.instance import settings_of_version
 from internal_api.models import InstanceSettings
+from internal_api.seeding import Entry, Report, SeedError
+from internal_api.seeds import FIELDS, load_instance
 from repositories.models import Storage
 
 
@@ -77,3 +79,32 @@ def test_what_others_raise_has_a_meaning(exception: Exception, status: int) -> N
     assert error is not None
     assert error.status in {status, 401}
     assert domain_error(RuntimeError()) is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "git.example.com", "ftp://git.example.com", "javascript:alert(1)", "https://", "https://x:port", "https://[x", "https://x/?a=b",
+        "https://x/#a", "https://ann:secret@x", "https://x/a b", "https://x/\n", f"https://x/{'a' * 255}",
+    ],
+)  # fmt: skip
+def test_the_url_of_the_web_interface_is_an_http_url(db: None, url: str) -> None:
+    """In a form as in a seed file; decisions 19."""
+    with pytest.raises(ValidationError):
+        InstanceSettings(web_url=url).full_clean()
+    with pytest.raises(SeedError, match="web_url"):
+        FIELDS["web_url"](url, "instance.web_url")
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [(None, ""), ("", ""), ("https://git.example.com/", "https://git.example.com"), ("http://web:3000/git", "http://web:3000/git")],
+)
+def test_the_url_of_the_web_interface_is_kept_without_a_slash_at_the_end(db: None, given: str | None, kept: str) -> None:
+    """So the same seed file changes nothing the second time, and null removes it."""
+    InstanceSettings(web_url="https://former.example.com").save()
+    for outcome in ({"instance": {"changed": 1}}, {}):
+        report = Report(InstanceSettings.current())
+        load_instance(report, Entry({"web_url": given}, "instance", FIELDS))
+        assert InstanceSettings.current().web_url == kept
+        assert report.changes() == outcome

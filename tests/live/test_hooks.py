@@ -104,8 +104,16 @@ def test_a_new_branch_prints_the_invitation_and_takes_options(sshd: SSHServer, s
     sshd.git("ann", "push", "origin", "main", cwd=work)
     done = sshd.git("bob", "push", "-o", "ci.skip", "-o", "mr.create", "origin", "HEAD:refs/heads/topic", cwd=work)
     assert done.returncode == 0, done.stderr
-    assert "remote: To create a merge request for topic, visit:" in done.stderr
-    assert "Error encountered with push options 'ci.skip' 'mr.create'" in " ".join(done.stderr.replace("remote:", "").split())
+    assert "visit:" not in done.stderr
+    text = "Error encountered with push options 'mr.create': Merge requests are not available on this server"
+    assert text in " ".join(done.stderr.replace("remote:", "").split())
+    service.seed({"instance": {"web_url": "https://web.example.com"}})
+    try:
+        done = sshd.git("bob", "push", "origin", "HEAD:refs/heads/another", cwd=work)
+    finally:
+        service.seed({"instance": {"web_url": None}})
+    assert "remote: To create a merge request for another, visit:" in done.stderr
+    assert "https://web.example.com/acme/engines" in done.stderr
 
 
 def test_a_tag_is_made_and_cannot_be_moved(sshd: SSHServer, work: Path) -> None:

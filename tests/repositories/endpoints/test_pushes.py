@@ -238,8 +238,16 @@ def pushed(caller: Client, path: str, *, user: User, **values: Any) -> Any:
     return caller.post("/api/v4/internal/allowed", question, content_type="application/json")
 
 
-def test_a_push_makes_its_project(shell: Client, ann: User, gitaly: FakeGitaly, store: SharedStore) -> None:
-    """Allowed 4.7, 10.4 #67: private, empty, at Gitaly too, and told after the push."""
+@pytest.mark.parametrize(
+    ("web_url", "visit"),
+    [
+        ("", ""),
+        ("https://web.example.com/git/", "To view the project, visit:\n  https://web.example.com/git/ann/notexist\n\n"),
+    ],
+)
+def test_a_push_makes_its_project(shell: Client, ann: User, gitaly: FakeGitaly, store: SharedStore, web_url: str, visit: str) -> None:
+    """Allowed 4.7, 10.4 #67, 10.14 #331: private, empty, at Gitaly too, and told after the push; decisions 19: the link."""
+    InstanceSettings(web_url=web_url).save()
     response = pushed(shell, "ann/notexist.git", user=ann)
     project = Project.objects.get()
     assert (response.status_code, response.json()["gl_project_path"]) == (200, "ann/notexist")
@@ -249,8 +257,7 @@ def test_a_push_makes_its_project(shell: Client, ann: User, gitaly: FakeGitaly, 
     assert told["messages"] == [
         {
             "message": "\nThe private project ann/notexist was successfully created.\n\nTo configure the remote, run:\n"
-            "  git remote add origin ssh://git@localhost/ann/notexist.git\n\nTo view the project, visit:\n"
-            "  http://localhost:3001/ann/notexist\n\n",
+            f"  git remote add origin ssh://git@localhost/ann/notexist.git\n\n{visit}",
             "type": "basic",
         }
     ]
@@ -335,6 +342,7 @@ def test_a_store_that_is_away_is_told(shell: Client, rockets: Project, settings:
 
 def test_a_push_leaves_one_event(shell: Client, key: SSHKey, rockets: Project, store: SharedStore) -> None:
     """Allowed 7.3, 10.14 #310, #385: who, which refs, with which options, and an invitation."""
+    InstanceSettings(web_url="http://localhost:3001").save()
     context = base64.b64encode(b'{"skip-ci": true}').decode()
     told = after(
         shell,
@@ -358,6 +366,7 @@ def test_a_push_leaves_one_event(shell: Client, key: SSHKey, rockets: Project, s
 @pytest.mark.parametrize(("branch", "shown"), [("a/b", "a%2Fb"), ("a b", "a+b"), ("é", "%C3%A9")])
 def test_branches_in_addresses(shell: Client, key: SSHKey, rockets: Project, store: SharedStore, branch: str, shown: str) -> None:
     """Allowed 7.5."""
+    InstanceSettings(web_url="https://web.example.com").save()
     told = after(shell, f"project-{rockets.pk}", changes=f"{ZEROS} {NEW} refs/heads/{branch}")["messages"]
     if " " in branch:
         assert told[0]["message"].endswith("=a"), "a ref has no blanks"
@@ -365,9 +374,15 @@ def test_branches_in_addresses(shell: Client, key: SSHKey, rockets: Project, sto
         assert told[0]["message"].endswith(f"source_branch%5D={shown}")
 
 
+def test_without_a_web_interface_no_link_is_printed(shell: Client, key: SSHKey, rockets: Project, store: SharedStore) -> None:
+    """Decisions 19."""
+    assert after(shell, f"project-{rockets.pk}", changes=f"{ZEROS} {NEW} refs/heads/feature")["messages"] == []
+
+
 @pytest.mark.parametrize("fields", [{"printing_merge_request_link_enabled": False}, {"merge_requests_enabled": False}, {"empty": True}])
 def test_no_invitation(shell: Client, rockets: Project, store: SharedStore, fields: dict[str, bool]) -> None:
     """Allowed 10.14 #317, #319, #344."""
+    InstanceSettings(web_url="https://web.example.com").save()
     Project.objects.update(**fields)
     assert after(shell, f"project-{rockets.pk}", changes=f"{ZEROS} {NEW} refs/heads/feature")["messages"] == []
 
@@ -531,6 +546,9 @@ def banner(message: str, **fields: Any) -> dict[str, Any]:
         pytest.param([banner("a", target_path="/acme/rockets"), banner("b", target_path="/acme/rockets"), banner("c")], "b", id="#328"),
         pytest.param([banner("a", target_path="/other/*"), banner("c")], "c", id="#329"),
         pytest.param([banner("a", target_path="/acme/*")], "a", id="a pattern"),
+        pytest.param([banner("a", target_path="acme/rockets")], "a", id="no leading slash"),
+        pytest.param([banner("a", target_path="acme/r*/")], "a", id="a pattern without a leading slash"),
+        pytest.param([banner("a", target_path="rockets")], None, id="not the whole path"),
         pytest.param(
             [banner("all"), banner("devs", roles=["developer", "maintainer"]), banner("guests", roles=["guest"])], "devs", id="#386"
         ),
@@ -550,10 +568,10 @@ def test_broadcasts(
 
 def test_messages_come_in_the_contracts_order(shell: Client, key: SSHKey, rockets: Project, ann: User, store: SharedStore) -> None:
     """Allowed 7.5, decisions 19: broadcast, warning, links, moved."""
-    InstanceSettings(broadcasts=[banner("Hello")]).save()
+    InstanceSettings(broadcasts=[banner("Hello")], web_url="https://web.example.com").save()
     add_redirect(rockets, "foo/bar")
     pushed(shell, "foo/bar", user=ann)
-    options = ["merge_request.create", "mr.title=x"]
+    options = ["ci.skip", "merge_request.create", "mr.title=x", "mr.unknown", "nonsense"]
     changes = f"{ZEROS} {NEW} refs/heads/a\n{ZEROS} {NEW} refs/heads/b\n"
     told = after(shell, f"project-{rockets.pk}", identifier="key-11", changes=changes, push_options=options)["messages"]
     assert [(one["type"], one["message"].split("\n")[0]) for one in told] == [
@@ -565,6 +583,53 @@ def test_messages_come_in_the_contracts_order(shell: Client, key: SSHKey, rocket
     ]
     quoted = "Error encountered with push options 'merge_request.create' 'mr.title=x'"
     assert told[1]["message"] == f"WARNINGS:\n{quoted}: Merge requests are not available on this server"
+
+
+@pytest.mark.parametrize(
+    ("options", "warned", "stored"),
+    [
+        pytest.param(["ci.skip", "another push option"], None, {"ci": {"skip": True}}, id="#320: no merge request option"),
+        pytest.param(["merge_request.create"], "'merge_request.create': {}", {"merge_request": {"create": True}}, id="#322"),
+        pytest.param(
+            ["ci.skip", "merge_request.create"],
+            "'merge_request.create': {}",
+            {"ci": {"skip": True}, "merge_request": {"create": True}},
+            id="options that are right are not named",
+        ),
+        pytest.param(["merge_request.key=value", "merge_request"], None, {}, id="#346, #347"),
+        pytest.param(
+            ["merge_request . target = value1", "mr.target=value2"],
+            "'merge_request . target = value1' 'mr.target=value2': {}",
+            {"merge_request": {"target": "value2"}},
+            id="#349, #350, #352",
+        ),
+        pytest.param(
+            ["mr.title", "merge_request.create"],
+            "'mr.title' 'merge_request.create': {}\n\nmerge_request.title needs a value",
+            {"merge_request": {"create": True}},
+            id="a title without text",
+        ),
+        pytest.param(
+            ["mr.description=a\\nb", "mr.label=x", "mr.label=x"],
+            "'mr.description=a\\nb' 'mr.label=x' 'mr.label=x': {}",
+            {"merge_request": {"description": "a\nb", "label": {"x": 2}}},
+            id="a description of two lines",
+        ),
+    ],
+)
+@pytest.mark.parametrize("repository", ["project", "wiki"])
+def test_merge_request_options_are_stored_and_warned_of(
+    shell: Client, rockets: Project, store: SharedStore, options: list[str], warned: str | None, stored: dict[str, Any], repository: str
+) -> None:
+    """Allowed 7.4, 10.14, decisions 19: merge requests are not kept here."""
+    told = after(shell, f"{repository}-{rockets.pk}", push_options=options)["messages"]
+    problem = {
+        "project": "Merge requests are not available on this server",
+        "wiki": "Push options are only supported for projects",
+    }[repository]
+    text = f"WARNINGS:\nError encountered with push options {warned.format(problem)}" if warned else ""
+    assert told == ([{"message": text, "type": "alert"}] if text else [])
+    assert PushEvent.objects.get().push_options == stored
 
 
 def test_check_gitaly_tells_what_is_wrong(gitaly: FakeGitaly, capsys: pytest.CaptureFixture[str]) -> None:

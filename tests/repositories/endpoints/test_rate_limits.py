@@ -22,7 +22,7 @@ from tests.statements import at_most
 
 @pytest.fixture(autouse=True)
 def still(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """A clock that stands in the middle of a minute of long ago, so that no test crosses into the next."""
+    """A clock that stands in a minute of long ago, so that no test crosses into the next."""
     now = [1_700_000_030.0 + time.monotonic_ns() % 10_000 * 60]
     monkeypatch.setattr(rate_limits, "time", type("Clock", (), {"time": staticmethod(lambda: now[0])}))
     return now
@@ -44,9 +44,35 @@ def test_the_fourth_question_of_a_minute_is_too_many(shell: Client, key: SSHKey,
     assert [ask(shell, key_id=key.pk).status_code for _ in range(5)] == [200, 200, 200, 429, 429]
     refused = ask(shell, key_id=key.pk)
     assert refused.json() == {"message": "This endpoint has been requested too many times. Try again later."}
-    assert refused["Retry-After"] == "60"
+    assert refused["Retry-After"] == "7"
     still[0] += 60
     assert ask(shell, key_id=key.pk).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("seconds_left", "told", "silent", "served"),
+    [
+        (60.0, 7, 14, False),
+        (14.1, 7, 14, False),
+        (14.0, 7, 14, True),
+        (9.5, 7, 10, True),
+        (7.0, 7, 7, True),
+        (2.3, 3, 3, True),
+        (0.1, 1, 1, True),
+    ],
+)
+def test_a_limited_gitlab_sshd_is_served_as_soon_as_its_minute_ends(
+    shell: Client, key: SSHKey, still: list[float], seconds_left: float, told: int, silent: int, served: bool
+) -> None:
+    """Decisions 4b: it asks three times and obeys `Retry-After`, so it is silent for 14 s at most (gitlab-shell 1.5)."""
+    still[0] += 60 - still[0] % 60 - seconds_left
+    refused_at = still[0]
+    assert [ask(shell, key_id=key.pk).status_code for _ in range(4)] == [200, 200, 200, 429]
+    assert ask(shell, key_id=key.pk)["Retry-After"] == str(told)
+    for _ in range(2):
+        still[0] += float(ask(shell, key_id=key.pk).headers.get("Retry-After", 0))
+    answer = ask(shell, key_id=key.pk)
+    assert (answer.status_code == 200, round(still[0] - refused_at)) == (served, silent)
 
 
 def test_each_actor_action_and_project_is_counted_by_itself(shell: Client, key: SSHKey, ann: User, rockets: Project) -> None:
