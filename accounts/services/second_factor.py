@@ -21,7 +21,6 @@ from accounts.models import RecoveryCode, User
 from accounts.selectors.otp_sessions import OTP_SESSION_LIFE, otp_session_key
 from internal_api.audit import record_event
 from internal_api.errors import UnavailableError
-from internal_api.logs import correlation_id
 from internal_api.shared_store import SharedStoreError, shared_store
 
 logger = logging.getLogger(__name__)
@@ -102,7 +101,7 @@ def consume_otp(user: User, attempt: str) -> bool:
 def check_otp(user: User, key_id: int | None, attempt: str | None, *, ip_address: str = "") -> None:
     """Open an OTP session for the key, or for the user without a key. Raises CommandRefusedError, UnavailableError.
 
-    A repetition of the very request that opened the session, which GitLab Shell sends when the answer was lost, succeeds again.
+    A code is valid once, also within one SSH connection, whose requests all have the same X-Request-Id (contract: decisions 15).
     """
     with transaction.atomic():
         locked: User = User.objects.select_for_update().get(pk=user.pk)
@@ -120,20 +119,12 @@ def _otp_refusal(user: User, key_id: int | None, attempt: str | None, ip_address
     try:
         if consume_otp(user, attempt):
             record_success(user)
-            shared_store().put(session, correlation_id.get(), OTP_SESSION_LIFE)
-            return None
-        if matching_timestep(user.otp_secret or "", attempt) is not None and _is_repeated(session):
+            shared_store().put(session, "given", OTP_SESSION_LIFE)
             return None
     except SharedStoreError as error:
         raise UnavailableError("The second factor cannot be checked now. Try again in a moment.") from error
     record_failure(user, method="OTP", ip_address=ip_address)
     return INVALID_OTP
-
-
-def _is_repeated(session: str) -> bool:
-    """Whether the session was opened by this very request, sent before."""
-    request_id = correlation_id.get()
-    return bool(request_id) and shared_store().get(session) == request_id
 
 
 def enable_two_factor(user: User) -> str:

@@ -69,15 +69,18 @@ class Push:
         """The same for a repeated call and for no other; None where every call is a new push."""
         if self.request_id is None:
             return None
+        user, key = self.facts.actor.user, self.facts.actor.key
+        actor = f"{user.id if user else ''}\0{key.id if key else ''}\0{self.identifier}"
         lines = "\n".join(f"{change.oldrev} {change.newrev} {change.ref}" for change in self.changes)
-        return hashlib.sha256(f"{self.request_id}\0{self.repository}\0{lines}".encode("utf-8", "surrogatepass")).hexdigest()
+        text = f"{self.request_id}\0{actor}\0{self.repository}\0{lines}"
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def record(push: Push, respond: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Keep the event with its answer and the repository's new state, all or nothing; the answer.
 
-    A repeated call within ten minutes gets the answer of the first, and of two calls at once one makes it. Nearly no call is a repeated
-    one, so that is found out when the database refuses the second event. Raises IntegrityError when the project has just been removed.
+    A repetition gets the answer of the first call, and of two calls at once one makes it. Nearly no call is a repetition, so that is
+    found out when the database refuses the second event. Raises IntegrityError when the project has just been removed.
     """
     expired: int | None = None
     while True:
@@ -87,10 +90,23 @@ def record(push: Push, respond: Callable[[], dict[str, Any]]) -> dict[str, Any]:
             earlier = PushEvent.objects.filter(dedup_key=push.dedup_key).first() if push.dedup_key is not None else None
             if earlier is None or earlier.pk == expired:
                 raise
-            if earlier.created_at >= timezone.now() - REPEATED_WITHIN:
+            if _is_repetition(earlier):
                 answer: dict[str, Any] = earlier.response
                 return answer
             expired = earlier.pk
+
+
+def _is_repetition(earlier: PushEvent) -> bool:
+    """Whether a call that is like the one behind this event repeats it, and is no push of its own (contract: decisions 16a).
+
+    gitlab-sshd has one X-Request-Id for all pushes of a connection. A ref cannot go from one revision to another twice unless
+    something has moved it back in between, so a later event of one of the refs tells the two apart.
+    """
+    if earlier.created_at < timezone.now() - REPEATED_WITHIN:
+        return False
+    refs = {ref for _, _, ref in earlier.changes}
+    later = PushEvent.objects.filter(project__push_events=earlier, gl_repository=earlier.gl_repository, pk__gt=earlier.pk)
+    return not any(ref in refs for changes in later.values_list("changes", flat=True).iterator() for _, _, ref in changes)
 
 
 @transaction.atomic

@@ -22,9 +22,10 @@ from pytest_django.fixtures import Settings
 from accounts.models import SSHKey, User
 from internal_api.models import InstanceSettings
 from internal_api.shared_store import SharedStore
-from repositories.models import Namespace, Project, ProtectedBranch, PushEvent, Storage
+from repositories.models import Namespace, Project, ProtectedBranch, PushEvent, Storage, Webhook, WebhookDelivery
 from repositories.policy.repository_path import relative_path
 from repositories.services.access import grant_deploy_key, set_member, share_with
+from repositories.services.follow_up import follow_project
 from repositories.services.projects import add_redirect
 from repositories.services.protected_refs import protect_branch, protect_tag
 from repositories.services.pushes import counter_key
@@ -418,7 +419,7 @@ def test_a_context_that_cannot_be_read_is_the_one_refusal(shell: Client, rockets
 
 
 def test_a_repeated_call_is_answered_alike_and_recorded_once(shell: Client, key: SSHKey, rockets: Project, store: SharedStore) -> None:
-    """Decisions 16a: the same request id, repository and changes within ten minutes."""
+    """Decisions 16a: the same request id, actor, repository and changes within ten minutes."""
     name, changes = f"project-{rockets.pk}", f"{ZEROS} {NEW} refs/heads/feature\n"
     store.increase(counter_key(name), 600)
     store.increase(counter_key(name), 600)
@@ -433,6 +434,53 @@ def test_a_repeated_call_is_answered_alike_and_recorded_once(shell: Client, key:
     PushEvent.objects.update(created_at=timezone.now() - timedelta(minutes=11))
     after(shell, name, {"x-request-id": "01H"}, changes=changes)
     assert PushEvent.objects.count() == 6
+
+
+CREATED, DELETED = f"{ZEROS} {NEW} refs/heads/mux\n", f"{NEW} {ZEROS} refs/heads/mux\n"
+
+
+def moved(old: str, new: str) -> str:
+    return f"{old * 40} {new * 40} refs/tags/latest\n"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param([CREATED, DELETED] * 3, id="a branch that comes and goes"),
+        pytest.param([moved("0", "a"), *[moved("a", "b"), moved("b", "a")] * 2], id="a tag that moves"),
+        pytest.param([CREATED, DELETED + f"{OLD} {NEW} refs/heads/other\n", CREATED], id="beside another ref"),
+    ],
+)
+def test_pushes_over_one_connection_are_pushes_of_their_own(
+    shell: Client, key: SSHKey, rockets: Project, store: SharedStore, changes: list[str]
+) -> None:
+    """Decisions 16a: gitlab-sshd has one X-Request-Id for a connection; each push has its event, webhooks and end of the count."""
+    name = f"project-{rockets.pk}"
+    Webhook.objects.create(project=rockets, url="https://hooks.example.com/", push_events=True, tag_push_events=True)
+    for lines in changes:
+        before(shell, gl_repository=name)
+        assert after(shell, name, {"x-request-id": "01H"}, identifier="key-11", changes=lines)["reference_counter_decreased"]
+    events = list(PushEvent.objects.order_by("pk"))
+    assert [event.changes for event in events] == [[line.split(" ") for line in lines.splitlines()] for lines in changes]
+    assert store.number(counter_key(name)) == 0
+    follow_project(rockets.pk)
+    assert not PushEvent.objects.filter(followed_at=None).exists()
+    told = WebhookDelivery.objects.order_by("pk").values_list("push_event", "ref")
+    assert list(told) == [(event.pk, ref) for event in events for _, _, ref in event.changes]
+
+
+def test_a_report_of_another_actor_is_another_push(shell: Client, key: SSHKey, rockets: Project, store: SharedStore) -> None:
+    """Decisions 16a: the actor is part of what makes a repetition; nobody reads another's messages."""
+    bob, name = UserFactory.create(username="bob"), f"project-{rockets.pk}"
+    store.put(f"redirect_namespace:{key.user_id}:{name}", "for ann", 300)
+    told = [
+        after(shell, name, {"x-request-id": "01H"}, identifier=identifier, changes=CREATED)["messages"]
+        for identifier in ("key-11", "key-11", f"user-{bob.pk}", f"user-{key.user_id}", "junk")
+    ]
+    assert PushEvent.objects.count() == 4, "a key is another actor than its owner"
+    assert "for ann" in [message["message"] for message in told[0]]
+    assert told[1] == told[0], "this one is a repetition"
+    assert all("for ann" not in [message["message"] for message in messages] for messages in told[2:])
 
 
 def test_a_fault_half_way_leaves_nothing_and_the_repeated_call_all(
@@ -461,28 +509,26 @@ def test_a_namespace_over_its_limit_takes_deletions_only(shell: Client, key: SSH
 
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("was_made_long_ago", [False, True])
-def test_of_the_same_call_made_at_once_one_counts(shell: Client, rockets: Project, was_made_long_ago: bool) -> None:
+@pytest.mark.parametrize("earlier", ["none", "long ago", "overtaken"])
+def test_of_the_same_call_made_at_once_one_counts(shell: Client, rockets: Project, earlier: str) -> None:
     name, token = f"project-{rockets.pk}", shell.defaults["HTTP_GITLAB_SHELL_API_REQUEST"]
-    if was_made_long_ago:
-        after(shell, name, {"x-request-id": "01H"}, changes=f"{ZEROS} {NEW} refs/heads/feature\n")
+    before_them = {"none": [], "long ago": [CREATED], "overtaken": [CREATED, DELETED]}[earlier]
+    for changes in before_them:
+        after(shell, name, {"x-request-id": "01H"}, changes=changes)
+    if earlier == "long ago":
         PushEvent.objects.update(created_at=timezone.now() - timedelta(minutes=11))
 
     def call(_: int) -> Any:
         try:
-            return after(
-                Client(headers={"gitlab-shell-api-request": token}),
-                name,
-                {"x-request-id": "01H"},
-                changes=f"{ZEROS} {NEW} refs/heads/feature\n",
-            )
+            caller = Client(headers={"gitlab-shell-api-request": token})
+            return after(caller, name, {"x-request-id": "01H"}, changes=CREATED)
         finally:
             connection.close()
 
     with ThreadPoolExecutor(6) as pool:
         answers = list(pool.map(call, range(6)))
     assert all(one == answers[0] for one in answers)
-    assert PushEvent.objects.count() == 1 + was_made_long_ago
+    assert PushEvent.objects.count() == len(before_them) + 1
 
 
 def test_a_push_asks_for_no_earlier_call(shell: Client, key: SSHKey, rockets: Project, store: SharedStore) -> None:
