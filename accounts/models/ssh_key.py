@@ -1,8 +1,9 @@
 """SSH keys: people's own and projects' deploy keys, in one table because ids and fingerprints are shared on the wire."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import models
+from django.db.models.deletion import Collector
 from django.utils import timezone
 
 from accounts.models.user import User
@@ -23,10 +24,20 @@ class UsageType(models.TextChoices):
     SIGNING = "signing", "Signing"
 
 
+def keep_deploy_keys(collector: Collector, field: "models.ForeignKey[Any, Any]", keys: "models.QuerySet[SSHKey]", using: str) -> None:
+    """`on_delete` of a key's user: the user's own keys are deleted too, deploy keys lose their owner.
+
+    Projects rely on their deploy keys, whoever added them. Without an owner such a key acts as the
+    ghost user, which `accounts.services.users` makes when it is first needed (contract: decisions 10).
+    """
+    models.SET_NULL(collector, field, keys.filter(kind=KeyKind.DEPLOY), using)
+    models.CASCADE(collector, field, keys.exclude(kind=KeyKind.DEPLOY), using)
+
+
 class SSHKey(models.Model):
     """A public key. `key` is the normalised line, type and base64, without the comment."""
 
-    user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, blank=True, related_name="ssh_keys")
+    user = models.ForeignKey(User, on_delete=keep_deploy_keys, null=True, blank=True, related_name="ssh_keys")
     kind = models.CharField(max_length=16, choices=KeyKind, default=KeyKind.USER)
     title = models.CharField(max_length=255)
     key = models.TextField(max_length=5000)

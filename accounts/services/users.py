@@ -4,9 +4,11 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models.signals import pre_delete
+from django.dispatch import receiver
 
 from accounts.errors import InvalidAccountError
-from accounts.models import ExtraEmail, User, UserState, UserType
+from accounts.models import ExtraEmail, KeyKind, User, UserState, UserType
 from accounts.signals import user_created
 
 GHOST_USERNAME = "ghost"
@@ -87,3 +89,10 @@ def ghost_user() -> User:
         username = GHOST_USERNAME if not User.matching_username(GHOST_USERNAME).exists() else f"{GHOST_USERNAME}-{User.objects.count()}"
         ghost = create_user(username=username, email=f"{username}@localhost.invalid", name="Ghost User", user_type=UserType.GHOST)
     return ghost
+
+
+@receiver(pre_delete, sender=User, dispatch_uid="accounts.ghost_user")
+def make_ghost_user_for_deploy_keys(sender: object, instance: User, **kwargs: object) -> None:
+    """Make the ghost user before the owner of a deploy key is deleted; the key acts as it from then on."""
+    if instance.ssh_keys.filter(kind=KeyKind.DEPLOY).exists():
+        ghost_user()

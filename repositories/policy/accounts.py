@@ -1,7 +1,8 @@
 """Whether an account may use Git at all: the first row that matches gives the message (contract: allowed 2.6)."""
 
 from repositories.policy import messages
-from repositories.policy.facts import Instance, User
+from repositories.policy.abilities import can_read_project
+from repositories.policy.facts import Instance, Project, User
 from repositories.policy.verdicts import Denied, Reason
 
 _MAY_USE_GIT = frozenset({"human", "project_bot", "service_user", "service_account", "security_bot", "security_policy_bot"})
@@ -40,3 +41,11 @@ def _denial_of_active(user: User, instance: Instance) -> Denied | None:
     if user.locked or user.state != "active":
         return Denied(Reason.BLOCKED, messages.BLOCKED)
     return None
+
+
+def deploy_key_may_act_for(owner: User | None, instance: Instance, project: Project) -> bool:
+    """Whether a deploy key may change something in its owner's name (contract: allowed 5.3).
+
+    The owner must exist, be allowed to use Git, and be able to read the project.
+    """
+    return owner is not None and account_denial(owner, instance) is None and can_read_project(owner, project)

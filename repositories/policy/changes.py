@@ -7,7 +7,13 @@ from dataclasses import dataclass
 ANY = "_any"
 """What GitLab Shell sends in place of changes, before the client has said what it will push."""
 
-_LINE = re.compile(r"([0-9a-fA-F]{40}|[0-9a-fA-F]{64})\s+([0-9a-fA-F]{40}|[0-9a-fA-F]{64})\s+(\S.*)")
+_BLANKS = " \t"
+_LINE = re.compile(
+    r"([0-9a-fA-F]{40}|[0-9a-fA-F]{64})[ \t]+([0-9a-fA-F]{40}|[0-9a-fA-F]{64})[ \t]+([^ \t].*)",
+    re.DOTALL,
+)
+_CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
+"""Git allows these in no ref (git-check-ref-format, rule 4), so such a line is not Git's."""
 _BRANCH = "refs/heads/"
 _TAG = "refs/tags/"
 
@@ -56,13 +62,17 @@ class Change:
 
 
 def parse_changes(text: str | Iterable[str]) -> tuple[Change, ...]:
-    """The changes in the order given; blank lines and CRLF are tolerated.
+    """Return the changes in the order given; blank lines and CRLF are tolerated.
 
-    Raises MalformedChangesError for a line that is not two ids of equal length, not both zero, and a ref, and for
-    nothing at all (contract: decisions 10a).
+    Lines are Git's, so white space is ASCII space and tab, and the ref is the rest of the line as
+    it stands: U+00A0 or U+3000 are part of a name that Git keeps (contract: decisions 10a).
+
+    Raises MalformedChangesError for a line that is not two ids of equal length, not both zero, and
+    a ref, and for nothing at all.
     """
     lines = text.split("\n") if isinstance(text, str) else list(text)
-    changes = tuple(_parse_line(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip())
+    trimmed = [line.removesuffix("\r").strip(_BLANKS) for line in lines]
+    changes = tuple(_parse_line(number, line) for number, line in enumerate(trimmed, 1) if line)
     if not changes:
         raise MalformedChangesError("changes is blank.")
     return changes
@@ -72,9 +82,11 @@ def _parse_line(number: int, line: str) -> Change:
     match = _LINE.fullmatch(line)
     if match is None:
         raise MalformedChangesError(f"Line {number} of changes is not an old revision, a new revision and a ref.")
-    oldrev, newrev, rest = match.groups()
+    oldrev, newrev, ref = match.groups()
     if len(oldrev) != len(newrev):
         raise MalformedChangesError(f"Line {number} of changes has revisions of two lengths.")
     if is_blank(oldrev) and is_blank(newrev):
         raise MalformedChangesError(f"Line {number} of changes has two blank revisions.")
-    return Change(oldrev, newrev, rest.split()[0])
+    if _CONTROL_CHARACTER.search(ref):
+        raise MalformedChangesError(f"Line {number} of changes has a ref with a control character.")
+    return Change(oldrev, newrev, ref)

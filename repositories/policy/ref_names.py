@@ -3,7 +3,7 @@
 import re
 
 _LIKE_AN_OBJECT_ID = re.compile(r"[0-9a-fA-F]{40}")
-_FORBIDDEN = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(/|$)|\.$|/$|^/|^\.|^@$")
+_FORBIDDEN = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(/|$)|\.$|/$|^/|^\.")
 REPLACEMENT_CHARACTER = "\ufffd"
 
 

@@ -4,8 +4,8 @@ Merge requests are not kept here: the rows that need one (collaboration in 5.3, 
 """
 
 from repositories.policy import messages
-from repositories.policy.abilities import can_administer, can_push_code, can_read_project
-from repositories.policy.accounts import account_denial
+from repositories.policy.abilities import can_administer, can_push_code
+from repositories.policy.accounts import deploy_key_may_act_for
 from repositories.policy.changes import Change
 from repositories.policy.facts import Project
 from repositories.policy.protection import BranchRule, TagRule, counts_as_protected, may_push_to
@@ -49,8 +49,8 @@ def _deploy_key(request: Request, project: Project, change: Change) -> Denied | 
         return None
     owner = request.actor.user
     rules = request.protection.of_branch(change.ref)
-    in_good_standing = owner is not None and account_denial(owner, request.instance) is None and can_read_project(owner, project)
-    if in_good_standing and (not rules or may_push_to(rules, owner, project)):
+    is_represented = deploy_key_may_act_for(owner, request.instance, project)
+    if is_represented and (not rules or may_push_to(rules, owner, project)):
         return None
     return Denied(Reason.PUSH_NOT_ALLOWED, messages.PUSH_NOT_ALLOWED)
 
@@ -125,8 +125,11 @@ def _deletion(request: Request) -> Denied | None:
 
 
 def _tag(request: Request, project: Project, change: Change, name: str) -> Denied | None:
-    """Contract: allowed 5.6, rows 1 to 6. A tag that has an old revision exists: Git checks that itself when it locks the ref."""
-    if not change.creates and request.actor.deploy_key is None and not can_push_code(request.actor.user, project):
+    """Contract: allowed 5.6, rows 1 to 6; a deploy key has its owner's abilities.
+
+    A tag that has an old revision exists: Git checks that itself when it locks the ref.
+    """
+    if not change.creates and not can_push_code(request.actor.user, project):
         return Denied(Reason.TAG_CHANGE, messages.TAG_CHANGE)
     denied = None if change.deletes else _tag_name(project, change, name)
     if denied is not None:

@@ -2,6 +2,8 @@
 
 from repositories.policy import messages
 from repositories.policy.abilities import can_download, can_download_wiki, can_push_code, can_write_wiki
+from repositories.policy.accounts import deploy_key_may_act_for
+from repositories.policy.facts import Project
 from repositories.policy.request import Request
 from repositories.policy.verdicts import Denied, Reason
 
@@ -58,12 +60,24 @@ def there_is_room(request: Request) -> Denied | None:
 
 
 def the_actor_may_push(request: Request) -> Denied | None:
-    """A developer, or a deploy key that may write; what exactly is pushed is for the rules on refs. A wiki has no such rules."""
+    """Deny a push by whoever may push nothing here.
+
+    What exactly is pushed to a project is for the rules on refs, which look at a deploy key's
+    owner too. A wiki has no such rules, so the owner is looked at here, before changes are known.
+    """
     project = request.project
     if not request.is_push or project is None:
         return None
     if request.is_wiki:
-        return None if can_write_wiki(request.actor.user, project) else Denied(Reason.WIKI_NOT_WRITABLE, messages.WIKI_NOT_WRITABLE)
+        return _wiki_denial(request, project)
     if request.actor.deploy_key is not None or can_push_code(request.actor.account, project):
         return None
     return Denied(Reason.PUSH_NOT_ALLOWED, messages.PUSH_NOT_ALLOWED)
+
+
+def _wiki_denial(request: Request, project: Project) -> Denied | None:
+    user = request.actor.user
+    is_represented = request.actor.deploy_key is None or deploy_key_may_act_for(user, request.instance, project)
+    if is_represented and can_write_wiki(user, project):
+        return None
+    return Denied(Reason.WIKI_NOT_WRITABLE, messages.WIKI_NOT_WRITABLE)
