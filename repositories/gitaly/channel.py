@@ -5,9 +5,9 @@ import hmac
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 
@@ -16,6 +16,7 @@ from internal_api.request_costs import costs
 from repositories.gitaly.errors import (
     GitalyError,
     GitalyRefusedError,
+    GitalyTokenRefusedError,
     GitalyTooSlowError,
     GitalyUnavailableError,
     RepositoryExistsError,
@@ -27,6 +28,10 @@ _channels: dict[tuple[int, str], grpc.Channel] = {}
 _lock = threading.Lock()
 
 Metadata = Sequence[tuple[str, str | bytes]]
+Result = TypeVar("Result")
+
+PAUSES = (0.05, 0.2)
+"""Seconds before a call is made again that Gitaly, or a proxy before it, has answered with UNAVAILABLE at once."""
 
 
 def authorization(token: str, timestamp: int) -> str:
@@ -92,17 +97,35 @@ def speaking(method: str) -> Iterator[None]:
         gitaly_calls.labels(method, code).observe(seconds)
 
 
+def with_retries(call: Callable[[float], Result], seconds: float) -> Result:
+    """Return what `call` returns, which gets the seconds it may last.
+
+    A connection that has just broken, such as one whose pings a proxy did not like, is answered with UNAVAILABLE
+    before anything was done; the next attempt opens a new one. Every call of the client can be repeated.
+    """
+    end = time.monotonic() + seconds
+    for pause in PAUSES:
+        try:
+            return call(max(end - time.monotonic(), 0.001))
+        except grpc.RpcError as error:
+            code = error.code()
+            if code != grpc.StatusCode.UNAVAILABLE or end - time.monotonic() <= pause:
+                raise
+        time.sleep(pause)
+    return call(max(end - time.monotonic(), 0.001))
+
+
 def _meaning(error: Any) -> GitalyError:
     code, details = error.code(), error.details() or ""
     match code:
         case grpc.StatusCode.NOT_FOUND:
-            return RepositoryNotFoundError(details)
+            return RepositoryNotFoundError(f"The repository is missing at Gitaly: {details}")
         case grpc.StatusCode.ALREADY_EXISTS:
             return RepositoryExistsError(details)
         case grpc.StatusCode.UNAUTHENTICATED:
-            return GitalyRefusedError("Gitaly wants a token and got none it knows.")
+            return GitalyTokenRefusedError("Gitaly wants a token and got none it knows.")
         case grpc.StatusCode.PERMISSION_DENIED:
-            return GitalyRefusedError("Gitaly refuses the token: it is another one, or the clocks differ by more than 30 seconds.")
+            return GitalyTokenRefusedError("Gitaly refuses the token: it is another one, or the clocks differ by more than 30 seconds.")
         case grpc.StatusCode.INVALID_ARGUMENT | grpc.StatusCode.FAILED_PRECONDITION:
             return GitalyRefusedError(f"Gitaly cannot use what it was asked: {details}")
         case grpc.StatusCode.DEADLINE_EXCEEDED:

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from repositories.gitaly import gitaly_pb2 as pb
-from repositories.gitaly.channel import Metadata, channel_to, metadata_for, speaking
+from repositories.gitaly.channel import Metadata, channel_to, metadata_for, speaking, with_retries
 from repositories.gitaly.values import RepositoryRef, ServerInfo, StorageAddress
 
 _OBJECTS_PER_MESSAGE = 1000
+_KIBIBYTE = 1024
 
 
 class GitalyClient:
@@ -20,19 +21,30 @@ class GitalyClient:
         self.storage = storage
         self.metadata = metadata
 
-    def _call(self, kind: str, method: str, request: Any, response_type: Any, seconds: float) -> Any:
-        """Make one call, of which `kind` tells what streams: unary_unary, unary_stream or stream_stream."""
-        channel = channel_to(self.storage.address)
-        opener = getattr(channel, kind)
-        encode = _serialized if kind == "stream_stream" else type(request).SerializeToString
-        call = opener(f"/gitaly.{method}", request_serializer=encode, response_deserializer=response_type.FromString)
-        return call(request, timeout=max(seconds, 0.001), metadata=metadata_for(self.storage.token, self.metadata))
+    def _open(self, kind: str, method: str, encode: Any, response_type: Any) -> Any:
+        """The callable of one method, of which `kind` tells what streams: unary_unary, unary_stream or stream_stream."""
+        opener = getattr(channel_to(self.storage.address), kind)
+        return opener(f"/gitaly.{method}", request_serializer=encode, response_deserializer=response_type.FromString)
+
+    def _metadata(self) -> list[tuple[str, str | bytes]]:
+        return metadata_for(self.storage.token, self.metadata)
+
+    def _unary(self, method: str, request: Any, response_type: Any, seconds: float) -> Any:
+        """Return the one response."""
+        call = self._open("unary_unary", method, type(request).SerializeToString, response_type)
+        with speaking(method.rpartition("/")[2]):
+            return with_retries(lambda left: call(request, timeout=left, metadata=self._metadata()), seconds)
+
+    def _stream(self, method: str, request: Any, response_type: Any, seconds: float) -> list[Any]:
+        """Return all responses."""
+        call = self._open("unary_stream", method, type(request).SerializeToString, response_type)
+        with speaking(method.rpartition("/")[2]):
+            return with_retries(lambda left: list(call(request, timeout=left, metadata=self._metadata())), seconds)
 
     def is_ancestor(self, repository: RepositoryRef, ancestor: str, child: str, *, seconds: float) -> bool:
         """Whether one commit is an ancestor of another. Gitaly says no, too, when one of them is missing."""
         request = pb.CommitIsAncestorRequest(repository=_message(repository), ancestor_id=ancestor, child_id=child)
-        with speaking("CommitIsAncestor"):
-            response = self._call("unary_unary", "CommitService/CommitIsAncestor", request, pb.CommitIsAncestorResponse, seconds)
+        response = self._unary("CommitService/CommitIsAncestor", request, pb.CommitIsAncestorResponse, seconds)
         return bool(response.value)
 
     def missing_objects(self, repository: RepositoryRef, revisions: Iterable[str], *, seconds: float) -> set[str]:
@@ -44,56 +56,77 @@ class GitalyClient:
                 chunk = [revision.encode() for revision in wanted[start : start + _OBJECTS_PER_MESSAGE]]
                 yield pb.CheckObjectsExistRequest(repository=_message(repository) if start == 0 else None, revisions=chunk)
 
+        call = self._open("stream_stream", "CommitService/CheckObjectsExist", _serialized, pb.CheckObjectsExistResponse)
         with speaking("CheckObjectsExist"):
-            responses = self._call("stream_stream", "CommitService/CheckObjectsExist", requests(), pb.CheckObjectsExistResponse, seconds)
-            return {one.name.decode() for response in responses for one in response.revisions if not one.exists}
+            responses = with_retries(lambda left: list(call(requests(), timeout=left, metadata=self._metadata())), seconds)
+        return {one.name.decode() for response in responses for one in response.revisions if not one.exists}
 
     def has_commits(self, repository: RepositoryRef, revisions: Iterable[str], *, seconds: float) -> bool:
         """Whether these revisions, some of which may be excluded with `^` or after `--not`, hold any commit."""
         request = pb.ListCommitsRequest(
             repository=_message(repository), revisions=list(revisions), pagination_params=pb.PaginationParameter(limit=1)
         )
-        with speaking("ListCommits"):
-            responses = self._call("unary_stream", "CommitService/ListCommits", request, pb.ListCommitsResponse, seconds)
-            return any(response.commits for response in responses)
+        responses = self._stream("CommitService/ListCommits", request, pb.ListCommitsResponse, seconds)
+        return any(response.commits for response in responses)
 
     def has_branches(self, repository: RepositoryRef, *, seconds: float) -> bool:
         """Whether anything has been pushed."""
         request = pb.HasLocalBranchesRequest(repository=_message(repository))
-        with speaking("HasLocalBranches"):
-            response = self._call("unary_unary", "RepositoryService/HasLocalBranches", request, pb.HasLocalBranchesResponse, seconds)
+        response = self._unary("RepositoryService/HasLocalBranches", request, pb.HasLocalBranchesResponse, seconds)
         return bool(response.value)
 
     def default_branch(self, repository: RepositoryRef, *, seconds: float) -> str | None:
         """The full ref of the default branch; None while there is none."""
-        request = pb.FindDefaultBranchNameRequest(repository=_message(repository))
-        with speaking("FindDefaultBranchName"):
-            response = self._call("unary_unary", "RefService/FindDefaultBranchName", request, pb.FindDefaultBranchNameResponse, seconds)
+        return self._default_branch(repository, seconds, head_only=False)
+
+    def head(self, repository: RepositoryRef, *, seconds: float) -> str | None:
+        """The full ref that HEAD names, which need not exist; None where Gitaly tells only of those that do."""
+        return self._default_branch(repository, seconds, head_only=True)
+
+    def _default_branch(self, repository: RepositoryRef, seconds: float, *, head_only: bool) -> str | None:
+        request = pb.FindDefaultBranchNameRequest(repository=_message(repository), head_only=head_only)
+        response = self._unary("RefService/FindDefaultBranchName", request, pb.FindDefaultBranchNameResponse, seconds)
         return response.name.decode(errors="replace") or None
+
+    def set_head(self, repository: RepositoryRef, ref: str, *, seconds: float) -> None:
+        """Let HEAD name a full ref such as `refs/heads/trunk`, which need not exist."""
+        request = pb.WriteRefRequest(repository=_without_quarantine(repository), ref=b"HEAD", revision=ref.encode())
+        self._unary("RepositoryService/WriteRef", request, pb.WriteRefResponse, seconds)
+
+    def existing_refs(self, repository: RepositoryRef, refs: Iterable[str], *, seconds: float) -> set[str]:
+        """Those of the full refs that exist; one call."""
+        wanted = set(refs)
+        request = pb.ListRefsRequest(repository=_message(repository), patterns=[ref.encode() for ref in sorted(wanted)])
+        responses = self._stream("RefService/ListRefs", request, pb.ListRefsResponse, seconds)
+        # A pattern covers what lies below it too, as `git for-each-ref` has it.
+        found = {one.name.decode(errors="replace") for response in responses for one in response.references}
+        return wanted & found
 
     def repository_exists(self, repository: RepositoryRef, *, seconds: float) -> bool:
         """Whether there is such a repository. An unknown storage is GitalyRefusedError, not False."""
         request = pb.RepositoryExistsRequest(repository=_message(repository))
-        with speaking("RepositoryExists"):
-            response = self._call("unary_unary", "RepositoryService/RepositoryExists", request, pb.RepositoryExistsResponse, seconds)
+        response = self._unary("RepositoryService/RepositoryExists", request, pb.RepositoryExistsResponse, seconds)
         return bool(response.exists)
+
+    def repository_size(self, repository: RepositoryRef, *, seconds: float) -> int:
+        """The bytes of the repository's directory; Gitaly counts in KiB. Raises RepositoryNotFoundError."""
+        request = pb.RepositorySizeRequest(repository=_message(repository))
+        response = self._unary("RepositoryService/RepositorySize", request, pb.RepositorySizeResponse, seconds)
+        return int(response.size) * _KIBIBYTE
 
     def create_repository(self, repository: RepositoryRef, default_branch: str, *, seconds: float) -> None:
         """Make a bare repository. Raises RepositoryExistsError when there is one."""
         request = pb.CreateRepositoryRequest(repository=_without_quarantine(repository), default_branch=default_branch.encode())
-        with speaking("CreateRepository"):
-            self._call("unary_unary", "RepositoryService/CreateRepository", request, pb.CreateRepositoryResponse, seconds)
+        self._unary("RepositoryService/CreateRepository", request, pb.CreateRepositoryResponse, seconds)
 
     def remove_repository(self, repository: RepositoryRef, *, seconds: float) -> None:
         """Remove a repository for good. Raises RepositoryNotFoundError."""
         request = pb.RemoveRepositoryRequest(repository=_without_quarantine(repository))
-        with speaking("RemoveRepository"):
-            self._call("unary_unary", "RepositoryService/RemoveRepository", request, pb.RemoveRepositoryResponse, seconds)
+        self._unary("RepositoryService/RemoveRepository", request, pb.RemoveRepositoryResponse, seconds)
 
     def server_info(self, *, seconds: float) -> ServerInfo:
         """Its version and its storages."""
-        with speaking("ServerInfo"):
-            response = self._call("unary_unary", "ServerService/ServerInfo", pb.ServerInfoRequest(), pb.ServerInfoResponse, seconds)
+        response = self._unary("ServerService/ServerInfo", pb.ServerInfoRequest(), pb.ServerInfoResponse, seconds)
         storages = {status.storage_name: (status.readable, status.writeable) for status in response.storage_statuses}
         return ServerInfo(response.server_version, response.git_version, storages)
 

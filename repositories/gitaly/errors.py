@@ -4,6 +4,7 @@ GitalyError
 ├── GitalyUnavailableError      away or overloaded; trying again may help
 │   └── GitalyTooSlowError      it did not answer in time
 ├── GitalyRefusedError          it does not know our token, our clock or our storage: a mistake in the configuration
+│   └── GitalyTokenRefusedError     the token, or the clock behind it
 ├── RepositoryNotFoundError     there is no such repository
 └── RepositoryExistsError       there is one already
 """
@@ -23,6 +24,10 @@ class GitalyTooSlowError(GitalyUnavailableError):
 
 class GitalyRefusedError(GitalyError):
     """It answered that it will not, because of how one of us is configured."""
+
+
+class GitalyTokenRefusedError(GitalyRefusedError):
+    """It refuses the token: a wrong one, none, or a clock that differs by more than 30 seconds."""
 
 
 class RepositoryNotFoundError(GitalyError):

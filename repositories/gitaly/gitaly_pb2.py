@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n repositories/gitaly/gitaly.proto\x12\x06gitaly\"\xbd\x01\n\nRepository\x12\x14\n\x0cstorage_name\x18\x02 \x01(\t\x12\x15\n\rrelative_path\x18\x03 \x01(\t\x12\x1c\n\x14git_object_directory\x18\x04 \x01(\t\x12(\n git_alternate_object_directories\x18\x05 \x03(\t\x12\x15\n\rgl_repository\x18\x06 \x01(\t\x12\x17\n\x0fgl_project_path\x18\x08 \x01(\tJ\x04\x08\x01\x10\x02J\x04\x08\x07\x10\x08\"h\n\x17\x43ommitIsAncestorRequest\x12&\n\nrepository\x18\x01 \x01(\x0b\x32\x12.gitaly.Repository\x12\x13\n\x0b\x61ncestor_id\x18\x02 \x01(\t\x12\x10\n\x08\x63hild_id\x18\x03 \x01(\t\")\n\x18\x43ommitIsAncestorResponse\x12\r\n\x05value\x18\x01 \x01(\x08\"U\n\x18\x43heckObjectsExistRequest\x12&\n\nrepository\x18\x01 \x01(\x0b\x32\x12.gitaly.Repository\x12\x11\n\trevisions\x18\x02 \x03(\x0c\"\x96\x01\n\x19\x43heckObjectsExistResponse\x12\x46\n\trevisions\x18\x01 \x03(\x0b\x32\x33.gitaly.CheckObjectsExistResponse.RevisionExistence\x1a\x31\n\x11RevisionExistence\x12\x0c\n\x04name\x18\x01 \x01(\x0c\x12\x0e\n\x06\x65xists\x18\x02 \x01(\x08\"8\n\x13PaginationParameter\x12\x12\n\npage_token\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\"\x17\n\tGitCommit\x12\n\n\x02id\x18\x01 \x01(\t\"\x87\x01\n\x12ListCommitsRequest\x12&\n\nrepository\x18\x01 \x01(\x0b\x32\x12.gitaly.Repository\x12\x11\n\trevisions\x18\x02 \x03(\t\x12\x36\n\x11pagination_params\x18\x03 \x01(\x0b\x32\x1b.gitaly.PaginationParameter\"9\n\x13ListCommitsResponse\x12\"\n\x07\x63ommits\x18\x01 \x03(\x0b\x32\x11.gitaly.GitCommit\"Y\n\x1c\x46indDefaultBranchNameRequest\x12&\n\nrepository\x18\x01 \x01(\x0b\x32\x12.gitaly.Repository\x12\x11\n\thead_only\x18\x02 \x01(\x08\"-\n\x1d\x46indDefaultBranchNameResponse\x12\x0c\n\x04name\x18\x01 \x01(\x0c\"A\n\x17RepositoryExistsRequest\x12&\n\nrepository\x18\x01 \x01(\x0b\x32\x12.gitaly.Repository\"*\n\x18RepositoryExistsResponse\x12\x0e\n\x06\x65xists\x18\x01 \x01(\x08\"p\n\x17\x43reateRepositoryRequest\x12&\n\nrepository\x18\x01 \x01(\x0b\x32\x12.gitaly.Repository\x12\x16\n\x0e\x64\x65\x66\x61ult_branch\x18\x02 \x01(\x0c\x12\x15\n\robject_format\x18\x03 \x01(\x05\"\x1a\n\x18\x43reateRepositoryResponse\"A\n\x17RemoveRepositoryRequest\x12&\n\nrepository\x18\x01 \x01(\x0b\x32\x12.gitaly.Repository\"\x1a\n\x18RemoveRepositoryResponse\"A\n\x17HasLocalBranchesRequest\x12&\n\nrepository\x18\x01 \x01(\x0b\x32\x12.gitaly.Repository\")\n\x18HasLocalBranchesResponse\x12\r\n\x05value\x18\x01 \x01(\x08\"\x13\n\x11ServerInfoRequest\"\xd1\x01\n\x12ServerInfoResponse\x12\x16\n\x0eserver_version\x18\x01 \x01(\t\x12\x13\n\x0bgit_version\x18\x02 \x01(\t\x12\x42\n\x10storage_statuses\x18\x03 \x03(\x0b\x32(.gitaly.ServerInfoResponse.StorageStatus\x1aJ\n\rStorageStatus\x12\x14\n\x0cstorage_name\x18\x01 \x01(\t\x12\x10\n\x08readable\x18\x02 \x01(\x08\x12\x11\n\twriteable\x18\x03 \x01(\x08\x32\x8e\x02\n\rCommitService\x12U\n\x10\x43ommitIsAncestor\x12\x1f.gitaly.CommitIsAncestorRequest\x1a .gitaly.CommitIsAncestorResponse\x12\\\n\x11\x43heckObjectsExist\x12 .gitaly.CheckObjectsExistRequest\x1a!.gitaly.CheckObjectsExistResponse(\x01\x30\x01\x12H\n\x0bListCommits\x12\x1a.gitaly.ListCommitsRequest\x1a\x1b.gitaly.ListCommitsResponse0\x01\x32r\n\nRefService\x12\x64\n\x15\x46indDefaultBranchName\x12$.gitaly.FindDefaultBranchNameRequest\x1a%.gitaly.FindDefaultBranchNameResponse2\xef\x02\n\x11RepositoryService\x12U\n\x10RepositoryExists\x12\x1f.gitaly.RepositoryExistsRequest\x1a .gitaly.RepositoryExistsResponse\x12U\n\x10\x43reateRepository\x12\x1f.gitaly.CreateRepositoryRequest\x1a .gitaly.CreateRepositoryResponse\x12U\n\x10RemoveRepository\x12\x1f.gitaly.RemoveRepositoryRequest\x1a .gitaly.RemoveRepositoryResponse\x12U\n\x10HasLocalBranches\x12\x1f.gitaly.HasLocalBranchesRequest\x1a .gitaly.HasLocalBranchesResponse2T\n\rServerService\x12\x43\n\nServerInfo\x12\x19.gitaly.ServerInfoRequest\x1a\x1a.gitaly.ServerInfoResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n repositories/gitaly/gitaly.proto\x12\x06gitaly\"\xbd\x01\n\nRepository\x12\x14\n\x0cstorage_name\x18\x02 \x01(\t\x12\x15\n\rrelative_path\x18\x03 \x01(\t\x12\x1c\n\x14git_object_directory\x18\x04 \x01(\t\x12(\n git_alternate_object_directories\x18\x05 \x03(\t\x12\x15\n\rgl_repository\x18\x06 \x01(\t\x12\x17\n\x0fgl_project_path\x18\x08 \x01(\tJ\x04\x08\x01\x10\x02J\x04\x08\x07\x10\x08\"h\n\x17\x43ommitIsAncestorRequest\x12&\n\nrepository\x18\x01 \x01(\x0b\x32\x12.gitaly.Repository\x12\x13\n\x0b\x61ncestor_id\x18\x02 \x01(\t\x12\x10\n\x08\x63hild_id\x18\x03 \x01(\t\")\n\x18\x43ommitIsAncestorResponse\x12\r\n\x05value\x18\x01 \x01(\x08\"U\n\x18\x43heckObjectsExistRequest\x12&\n\nrepository\x18\x01 \x01(\x0b\x32\x12.gitaly.Repository\x12\x11\n\trevisions\x18\x02 \x03(\x0c\"\x96\x01\n\x19\x43heckObjectsExistResponse\x12\x46\n\trevisions\x18\x01 \x03(\x0b\x32\x33.gitaly.CheckObjectsExistResponse.RevisionExistence\x1a\x31\n\x11RevisionExistence\x12\x0c\n\x04name\x18\x01 \x01(\x0c\x12\x0e\n\x06\x65xists\x18\x02 \x01(\x08\"8\n\x13PaginationParameter\x12\x12\n\npage_token\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\"\x17\n\tGitCommit\x12\n\n\x02id\x18\x01 \x01(\t\"\x87\x01\n\x12ListCommitsRequest\x12&\n\nrepository\x18\x01 \x01(\x0b\x32\x12.gitaly.Repository\x12\x11\n\trevisions\x18\x02 \x03(\t\x12\x36\n\x11pagination_params\x18\x03 \x01(\x0b\x32\x1b.gitaly.PaginationParameter\"9\n\x13ListCommitsResponse\x12\"\n\x07\x63ommits\x18\x01 \x03(\x0b\x32\x11.gitaly.GitCommit\"Y\n\x1c\x46indDefaultBranchNameRequest\x12&\n\nrepository\x18\x01 \x01(\x0b\x32\x12.gitaly.Repository\x12\x11\n\thead_only\x18\x02 \x01(\x08\"-\n\x1d\x46indDefaultBranchNameResponse\x12\x0c\n\x04name\x18\x01 \x01(\x0c\"A\n\x17RepositoryExistsRequest\x12&\n\nrepository\x18\x01 \x01(\x0b\x32\x12.gitaly.Repository\"*\n\x18RepositoryExistsResponse\x12\x0e\n\x06\x65xists\x18\x01 \x01(\x08\"p\n\x17\x43reateRepositoryRequest\x12&\n\nrepository\x18\x01 \x01(\x0b\x32\x12.gitaly.Repository\x12\x16\n\x0e\x64\x65\x66\x61ult_branch\x18\x02 \x01(\x0c\x12\x15\n\robject_format\x18\x03 \x01(\x05\"\x1a\n\x18\x43reateRepositoryResponse\"A\n\x17RemoveRepositoryRequest\x12&\n\nrepository\x18\x01 \x01(\x0b\x32\x12.gitaly.Repository\"\x1a\n\x18RemoveRepositoryResponse\"?\n\x15RepositorySizeRequest\x12&\n\nrepository\x18\x01 \x01(\x0b\x32\x12.gitaly.Repository\"&\n\x16RepositorySizeResponse\x12\x0c\n\x04size\x18\x01 \x01(\x03\"t\n\x0fWriteRefRequest\x12&\n\nrepository\x18\x01 \x01(\x0b\x32\x12.gitaly.Repository\x12\x0b\n\x03ref\x18\x02 \x01(\x0c\x12\x10\n\x08revision\x18\x03 \x01(\x0c\x12\x14\n\x0cold_revision\x18\x04 \x01(\x0cJ\x04\x08\x05\x10\x06\"\x12\n\x10WriteRefResponse\"K\n\x0fListRefsRequest\x12&\n\nrepository\x18\x01 \x01(\x0b\x32\x12.gitaly.Repository\x12\x10\n\x08patterns\x18\x02 \x03(\x0c\"u\n\x10ListRefsResponse\x12\x36\n\nreferences\x18\x01 \x03(\x0b\x32\".gitaly.ListRefsResponse.Reference\x1a)\n\tReference\x12\x0c\n\x04name\x18\x01 \x01(\x0c\x12\x0e\n\x06target\x18\x02 \x01(\t\"A\n\x17HasLocalBranchesRequest\x12&\n\nrepository\x18\x01 \x01(\x0b\x32\x12.gitaly.Repository\")\n\x18HasLocalBranchesResponse\x12\r\n\x05value\x18\x01 \x01(\x08\"\x13\n\x11ServerInfoRequest\"\xd1\x01\n\x12ServerInfoResponse\x12\x16\n\x0eserver_version\x18\x01 \x01(\t\x12\x13\n\x0bgit_version\x18\x02 \x01(\t\x12\x42\n\x10storage_statuses\x18\x03 \x03(\x0b\x32(.gitaly.ServerInfoResponse.StorageStatus\x1aJ\n\rStorageStatus\x12\x14\n\x0cstorage_name\x18\x01 \x01(\t\x12\x10\n\x08readable\x18\x02 \x01(\x08\x12\x11\n\twriteable\x18\x03 \x01(\x08\x32\x8e\x02\n\rCommitService\x12U\n\x10\x43ommitIsAncestor\x12\x1f.gitaly.CommitIsAncestorRequest\x1a .gitaly.CommitIsAncestorResponse\x12\\\n\x11\x43heckObjectsExist\x12 .gitaly.CheckObjectsExistRequest\x1a!.gitaly.CheckObjectsExistResponse(\x01\x30\x01\x12H\n\x0bListCommits\x12\x1a.gitaly.ListCommitsRequest\x1a\x1b.gitaly.ListCommitsResponse0\x01\x32\xb3\x01\n\nRefService\x12\x64\n\x15\x46indDefaultBranchName\x12$.gitaly.FindDefaultBranchNameRequest\x1a%.gitaly.FindDefaultBranchNameResponse\x12?\n\x08ListRefs\x12\x17.gitaly.ListRefsRequest\x1a\x18.gitaly.ListRefsResponse0\x01\x32\xff\x03\n\x11RepositoryService\x12U\n\x10RepositoryExists\x12\x1f.gitaly.RepositoryExistsRequest\x1a .gitaly.RepositoryExistsResponse\x12U\n\x10\x43reateRepository\x12\x1f.gitaly.CreateRepositoryRequest\x1a .gitaly.CreateRepositoryResponse\x12U\n\x10RemoveRepository\x12\x1f.gitaly.RemoveRepositoryRequest\x1a .gitaly.RemoveRepositoryResponse\x12U\n\x10HasLocalBranches\x12\x1f.gitaly.HasLocalBranchesRequest\x1a .gitaly.HasLocalBranchesResponse\x12O\n\x0eRepositorySize\x12\x1d.gitaly.RepositorySizeRequest\x1a\x1e.gitaly.RepositorySizeResponse\x12=\n\x08WriteRef\x12\x17.gitaly.WriteRefRequest\x1a\x18.gitaly.WriteRefResponse2T\n\rServerService\x12\x43\n\nServerInfo\x12\x19.gitaly.ServerInfoRequest\x1a\x1a.gitaly.ServerInfoResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -67,22 +67,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REMOVEREPOSITORYREQUEST']._serialized_end=1361
   _globals['_REMOVEREPOSITORYRESPONSE']._serialized_start=1363
   _globals['_REMOVEREPOSITORYRESPONSE']._serialized_end=1389
-  _globals['_HASLOCALBRANCHESREQUEST']._serialized_start=1391
-  _globals['_HASLOCALBRANCHESREQUEST']._serialized_end=1456
-  _globals['_HASLOCALBRANCHESRESPONSE']._serialized_start=1458
-  _globals['_HASLOCALBRANCHESRESPONSE']._serialized_end=1499
-  _globals['_SERVERINFOREQUEST']._serialized_start=1501
-  _globals['_SERVERINFOREQUEST']._serialized_end=1520
-  _globals['_SERVERINFORESPONSE']._serialized_start=1523
-  _globals['_SERVERINFORESPONSE']._serialized_end=1732
-  _globals['_SERVERINFORESPONSE_STORAGESTATUS']._serialized_start=1658
-  _globals['_SERVERINFORESPONSE_STORAGESTATUS']._serialized_end=1732
-  _globals['_COMMITSERVICE']._serialized_start=1735
-  _globals['_COMMITSERVICE']._serialized_end=2005
-  _globals['_REFSERVICE']._serialized_start=2007
-  _globals['_REFSERVICE']._serialized_end=2121
-  _globals['_REPOSITORYSERVICE']._serialized_start=2124
-  _globals['_REPOSITORYSERVICE']._serialized_end=2491
-  _globals['_SERVERSERVICE']._serialized_start=2493
-  _globals['_SERVERSERVICE']._serialized_end=2577
+  _globals['_REPOSITORYSIZEREQUEST']._serialized_start=1391
+  _globals['_REPOSITORYSIZEREQUEST']._serialized_end=1454
+  _globals['_REPOSITORYSIZERESPONSE']._serialized_start=1456
+  _globals['_REPOSITORYSIZERESPONSE']._serialized_end=1494
+  _globals['_WRITEREFREQUEST']._serialized_start=1496
+  _globals['_WRITEREFREQUEST']._serialized_end=1612
+  _globals['_WRITEREFRESPONSE']._serialized_start=1614
+  _globals['_WRITEREFRESPONSE']._serialized_end=1632
+  _globals['_LISTREFSREQUEST']._serialized_start=1634
+  _globals['_LISTREFSREQUEST']._serialized_end=1709
+  _globals['_LISTREFSRESPONSE']._serialized_start=1711
+  _globals['_LISTREFSRESPONSE']._serialized_end=1828
+  _globals['_LISTREFSRESPONSE_REFERENCE']._serialized_start=1787
+  _globals['_LISTREFSRESPONSE_REFERENCE']._serialized_end=1828
+  _globals['_HASLOCALBRANCHESREQUEST']._serialized_start=1830
+  _globals['_HASLOCALBRANCHESREQUEST']._serialized_end=1895
+  _globals['_HASLOCALBRANCHESRESPONSE']._serialized_start=1897
+  _globals['_HASLOCALBRANCHESRESPONSE']._serialized_end=1938
+  _globals['_SERVERINFOREQUEST']._serialized_start=1940
+  _globals['_SERVERINFOREQUEST']._serialized_end=1959
+  _globals['_SERVERINFORESPONSE']._serialized_start=1962
+  _globals['_SERVERINFORESPONSE']._serialized_end=2171
+  _globals['_SERVERINFORESPONSE_STORAGESTATUS']._serialized_start=2097
+  _globals['_SERVERINFORESPONSE_STORAGESTATUS']._serialized_end=2171
+  _globals['_COMMITSERVICE']._serialized_start=2174
+  _globals['_COMMITSERVICE']._serialized_end=2444
+  _globals['_REFSERVICE']._serialized_start=2447
+  _globals['_REFSERVICE']._serialized_end=2626
+  _globals['_REPOSITORYSERVICE']._serialized_start=2629
+  _globals['_REPOSITORYSERVICE']._serialized_end=3140
+  _globals['_SERVERSERVICE']._serialized_start=3142
+  _globals['_SERVERSERVICE']._serialized_end=3226
 # @@protoc_insertion_point(module_scope)

@@ -139,6 +139,55 @@ class RemoveRepositoryResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class RepositorySizeRequest(_message.Message):
+    __slots__ = ("repository",)
+    REPOSITORY_FIELD_NUMBER: _ClassVar[int]
+    repository: Repository
+    def __init__(self, repository: _Optional[_Union[Repository, _Mapping]] = ...) -> None: ...
+
+class RepositorySizeResponse(_message.Message):
+    __slots__ = ("size",)
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    size: int
+    def __init__(self, size: _Optional[int] = ...) -> None: ...
+
+class WriteRefRequest(_message.Message):
+    __slots__ = ("repository", "ref", "revision", "old_revision")
+    REPOSITORY_FIELD_NUMBER: _ClassVar[int]
+    REF_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    OLD_REVISION_FIELD_NUMBER: _ClassVar[int]
+    repository: Repository
+    ref: bytes
+    revision: bytes
+    old_revision: bytes
+    def __init__(self, repository: _Optional[_Union[Repository, _Mapping]] = ..., ref: _Optional[bytes] = ..., revision: _Optional[bytes] = ..., old_revision: _Optional[bytes] = ...) -> None: ...
+
+class WriteRefResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListRefsRequest(_message.Message):
+    __slots__ = ("repository", "patterns")
+    REPOSITORY_FIELD_NUMBER: _ClassVar[int]
+    PATTERNS_FIELD_NUMBER: _ClassVar[int]
+    repository: Repository
+    patterns: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, repository: _Optional[_Union[Repository, _Mapping]] = ..., patterns: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class ListRefsResponse(_message.Message):
+    __slots__ = ("references",)
+    class Reference(_message.Message):
+        __slots__ = ("name", "target")
+        NAME_FIELD_NUMBER: _ClassVar[int]
+        TARGET_FIELD_NUMBER: _ClassVar[int]
+        name: bytes
+        target: str
+        def __init__(self, name: _Optional[bytes] = ..., target: _Optional[str] = ...) -> None: ...
+    REFERENCES_FIELD_NUMBER: _ClassVar[int]
+    references: _containers.RepeatedCompositeFieldContainer[ListRefsResponse.Reference]
+    def __init__(self, references: _Optional[_Iterable[_Union[ListRefsResponse.Reference, _Mapping]]] = ...) -> None: ...
+
 class HasLocalBranchesRequest(_message.Message):
     __slots__ = ("repository",)
     REPOSITORY_FIELD_NUMBER: _ClassVar[int]

@@ -1,4 +1,10 @@
-"""The calls of repositories/gitaly/gitaly.proto, with the status codes of the real server (contract: gitaly 4.2, 4.4)."""
+"""The calls of repositories/gitaly/gitaly.proto, with the status codes of the real server (contract: gitaly 4.2, 4.4).
+
+Every answer comes from a real bare repository and the git program. What it cannot show: which branch the real server
+names when HEAD names none and there are several (here main, else master, else the first by name; of the real one it is
+known that it prefers master to develop); what RepositorySize costs and how it rounds (here the sizes of the files, rounded
+up to KiB); housekeeping, Praefect, transactions, and the time that a loaded server takes.
+"""
 
 import hashlib
 import hmac
@@ -29,6 +35,10 @@ class FakeGitaly:
     storages: tuple[str, ...] = ("default",)
     hang_seconds: float = 0
     rubbish: bool = False
+    unavailable: int = 0
+    """How many of the next calls are answered with UNAVAILABLE."""
+    on_create: Callable[[Path, str], None] = lambda _path, _gl_repository: None
+    """What happens to a new repository, such as getting hooks."""
     calls: list[str] = field(default_factory=list)
     metadata: dict[str, str | bytes] = field(default_factory=dict)
     quarantines: list[str] = field(default_factory=list)
@@ -71,8 +81,38 @@ class FakeGitaly:
 
     def default_branch(self, request: Any, context: grpc.ServicerContext) -> pb.FindDefaultBranchNameResponse:
         head = self.git(request.repository, context, "symbolic-ref", "HEAD").stdout.strip()
-        there = self.git(request.repository, context, "rev-parse", "--verify", "--quiet", head).returncode == 0
-        return pb.FindDefaultBranchNameResponse(name=head.encode() if there or request.head_only else b"")
+        if request.head_only:
+            return pb.FindDefaultBranchNameResponse(name=head.encode())
+        branches = self.git(request.repository, context, "for-each-ref", "--format=%(refname)", "refs/heads/").stdout.split()
+        preferred = [name for name in (head, "refs/heads/main", "refs/heads/master") if name in branches]
+        return pb.FindDefaultBranchNameResponse(name=[*preferred, *branches, ""][0].encode())
+
+    def list_refs(self, request: Any, context: grpc.ServicerContext) -> Iterator[pb.ListRefsResponse]:
+        if not request.patterns:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "patterns must have at least one entry")
+        patterns = [pattern.decode() for pattern in request.patterns]
+        lines = self.git(request.repository, context, "for-each-ref", "--format=%(refname) %(objectname)", *patterns).stdout
+        found = [line.split() for line in lines.splitlines()]
+        reference = pb.ListRefsResponse.Reference
+        yield pb.ListRefsResponse(references=[reference(name=name.encode(), target=target) for name, target in found])
+
+    def write_ref(self, request: Any, context: grpc.ServicerContext) -> pb.WriteRefResponse:
+        if request.repository.git_object_directory:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "mutator with quarantine")
+        if request.ref != b"HEAD":
+            context.abort(grpc.StatusCode.UNIMPLEMENTED, "only HEAD is written here")
+        name = request.revision.decode()
+        if self.git(request.repository, context, "check-ref-format", name).returncode or not name.startswith("refs/heads/"):
+            context.abort(grpc.StatusCode.INTERNAL, "bad ref name")
+        self.git(request.repository, context, "symbolic-ref", "HEAD", name)
+        return pb.WriteRefResponse()
+
+    def repository_size(self, request: Any, context: grpc.ServicerContext) -> pb.RepositorySizeResponse:
+        path = self._path(request.repository, context)
+        if not path.exists():
+            context.abort(grpc.StatusCode.NOT_FOUND, "repository not found")
+        size = sum(file.lstat().st_size for file in path.rglob("*") if file.is_file())
+        return pb.RepositorySizeResponse(size=-(-size // 1024))
 
     def repository_exists(self, request: Any, context: grpc.ServicerContext) -> pb.RepositoryExistsResponse:
         return pb.RepositoryExistsResponse(exists=(self._path(request.repository, context) / "HEAD").exists())
@@ -86,6 +126,7 @@ class FakeGitaly:
         path.parent.mkdir(parents=True, exist_ok=True)
         branch = request.default_branch.decode() or "main"
         subprocess.run(["git", "init", "--quiet", "--bare", f"--initial-branch={branch}", str(path)], check=True)
+        self.on_create(path, request.repository.gl_repository)
         return pb.CreateRepositoryResponse()
 
     def remove_repository(self, request: Any, context: grpc.ServicerContext) -> pb.RemoveRepositoryResponse:
@@ -131,6 +172,9 @@ class FakeGitaly:
         self.calls.append(name)
         self.metadata = dict(context.invocation_metadata())
         time.sleep(self.hang_seconds)
+        if self.unavailable:
+            self.unavailable -= 1
+            refuse(context, grpc.StatusCode.UNAVAILABLE, "the connection was closed")
         if self.token is not None:
             self._check_token(str(self.metadata.get("authorization", "")), context)
 
@@ -152,12 +196,17 @@ class FakeGitaly:
                 "CheckObjectsExist": (both, self.objects_exist, pb.CheckObjectsExistRequest),
                 "ListCommits": (out, self.list_commits, pb.ListCommitsRequest),
             },
-            "RefService": {"FindDefaultBranchName": (unary, self.default_branch, pb.FindDefaultBranchNameRequest)},
+            "RefService": {
+                "FindDefaultBranchName": (unary, self.default_branch, pb.FindDefaultBranchNameRequest),
+                "ListRefs": (out, self.list_refs, pb.ListRefsRequest),
+            },
             "RepositoryService": {
                 "RepositoryExists": (unary, self.repository_exists, pb.RepositoryExistsRequest),
                 "CreateRepository": (unary, self.create_repository, pb.CreateRepositoryRequest),
                 "RemoveRepository": (unary, self.remove_repository, pb.RemoveRepositoryRequest),
                 "HasLocalBranches": (unary, self.has_branches, pb.HasLocalBranchesRequest),
+                "RepositorySize": (unary, self.repository_size, pb.RepositorySizeRequest),
+                "WriteRef": (unary, self.write_ref, pb.WriteRefRequest),
             },
             "ServerService": {"ServerInfo": (unary, self.server_info, pb.ServerInfoRequest)},
         }

@@ -132,6 +132,47 @@ def test_repositories_are_made_and_removed(client: GitalyClient, gitaly: FakeGit
         client.has_branches(ROCKETS, seconds=5)
 
 
+def test_head_is_read_and_set(client: GitalyClient, gitaly: FakeGitaly, commits: list[str]) -> None:
+    """Contract: gitaly 4.4, WriteRef with ref HEAD."""
+    inside = replace(ROCKETS, git_object_directory="objects/x", git_alternate_object_directories=("objects",))
+    client.set_head(inside, "refs/heads/side", seconds=5)
+    assert client.head(ROCKETS, seconds=5) == "refs/heads/side"
+    assert client.default_branch(ROCKETS, seconds=5) == "refs/heads/side"
+    client.set_head(ROCKETS, "refs/heads/trunk", seconds=5)
+    assert client.head(ROCKETS, seconds=5) == "refs/heads/trunk"
+    assert client.default_branch(ROCKETS, seconds=5) == "refs/heads/main"
+    wanted = ["refs/heads/main", "refs/heads/trunk", "refs/heads/sid"]
+    assert client.existing_refs(ROCKETS, wanted, seconds=5) == {"refs/heads/main"}
+
+
+def test_size_is_in_bytes(client: GitalyClient, gitaly: FakeGitaly, commits: list[str]) -> None:
+    """Contract: gitaly 4.4, RepositorySize counts in KiB."""
+    before = client.repository_size(ROCKETS, seconds=5)
+    assert before % 1024 == 0
+    (gitaly.path_of("default", PLACE) / "large").write_bytes(bytes(50 * 1024))
+    assert client.repository_size(ROCKETS, seconds=5) - before == 50 * 1024
+    with pytest.raises(RepositoryNotFoundError):
+        client.repository_size(replace(ROCKETS, relative_path="none.git"), seconds=5)
+
+
+def test_call_refused_at_once_is_made_again(client: GitalyClient, gitaly: FakeGitaly, commits: list[str]) -> None:
+    """What a proxy that closes idle connections does."""
+    gitaly.unavailable = 2
+    assert client.has_branches(ROCKETS, seconds=5)
+    gitaly.unavailable = 2
+    assert client.missing_objects(ROCKETS, [commits[0], MISSING], seconds=5) == {MISSING}
+    gitaly.unavailable = 3
+    with pytest.raises(GitalyUnavailableError):
+        client.has_branches(ROCKETS, seconds=5)
+    assert gitaly.unavailable == 0
+
+
+def test_call_without_time_left_is_not_made_again(client: GitalyClient, gitaly: FakeGitaly, commits: list[str]) -> None:
+    gitaly.unavailable = 2
+    with pytest.raises(GitalyUnavailableError):
+        client.has_branches(ROCKETS, seconds=0.04)
+
+
 def test_a_server_tells_of_itself(client: GitalyClient) -> None:
     info = client.server_info(seconds=5)
     assert (info.version, info.git_version, info.storages) == ("16.7.0-fake", "2.39.0", {"default": (True, True)})
@@ -155,7 +196,7 @@ def test_a_clock_that_is_wrong_is_told_as_such(gitaly: FakeGitaly, client: Gital
     real = time.time
     monkeypatch.setattr(
         "repositories.gitaly.channel.time",
-        type("Clock", (), {"time": staticmethod(lambda: real() + 31 + 60), "perf_counter": time.perf_counter}),
+        type("Clock", (), {"time": staticmethod(lambda: real() + 31 + 60), "perf_counter": time.perf_counter, "monotonic": time.monotonic}),
     )
     with pytest.raises(GitalyRefusedError, match="clocks differ"):
         client.server_info(seconds=5)
