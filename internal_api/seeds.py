@@ -75,6 +75,7 @@ FIELDS: dict[str, Parser] = {
     "enforce_terms": boolean,
     "default_branch_push": _branch_level,
     "default_branch_merge": _branch_level,
+    "default_branch_name": text,
     "email_confirmation": choice(EmailConfirmation.values),
     "log_git_audit_events": boolean,
     "allowed_key_types": texts,

@@ -244,9 +244,9 @@ def test_projects_get_their_repositories_at_gitaly(db: None, tmp_path: Path) -> 
         document.write_text(
             f"storages: [{{name: default, gitaly_address: '{gitaly.address}'}}]\ngroups: [{{path: acme}}]\nprojects: [{{id: 7, path: acme/rockets}}]\n"
         )
-        for outcome in ("repositories: 1 created", "Nothing to change"):
+        for options, outcome in (([], "repositories: 1 created"), ([], "Nothing"), (["--create-repositories"], "Nothing")):
             out = StringIO()
-            call_command("seed", str(document), "--create-repositories", stdout=out)
+            call_command("seed", str(document), *options, stdout=out)
             assert outcome in out.getvalue()
         run("create_project", "acme/engines")
         assert len(list((tmp_path / "storages").rglob("HEAD"))) == 2

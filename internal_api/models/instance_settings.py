@@ -72,6 +72,7 @@ class InstanceSettings(models.Model):
     enforce_terms = models.BooleanField(default=False)
     default_branch_push = models.CharField(max_length=16, choices=BranchLevel, default=BranchLevel.MAINTAINER)
     default_branch_merge = models.CharField(max_length=16, choices=BranchLevel, default=BranchLevel.MAINTAINER)
+    default_branch_name = models.CharField(max_length=255, default="main", help_text="For repositories whose HEAD names nothing.")
     email_confirmation = models.CharField(max_length=4, choices=EmailConfirmation, default=EmailConfirmation.OFF)
     log_git_audit_events = models.BooleanField(default=False)
     allowed_key_types = models.JSONField(default=list, blank=True, help_text="SSH key types; empty for all.")

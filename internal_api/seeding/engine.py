@@ -46,7 +46,7 @@ def parse(content: str) -> dict[str, Any]:
 def seed(documents: Iterable[dict[str, Any]], progress: Progress | None = None, options: Iterable[str] = ()) -> Report:
     """Bring the database to the state the documents describe, or change nothing. Raises SeedError.
 
-    `options` are for the sections that know them, such as "create-repositories".
+    `options` are for the sections that know them, such as "rows_only". What sections postpone is done afterwards.
     """
     load_registrations("seeds")
     with transaction.atomic():
@@ -55,7 +55,9 @@ def seed(documents: Iterable[dict[str, Any]], progress: Progress | None = None, 
             report.progress = progress
         for document in documents:
             _apply(report, document)
-        return report
+    for act, found in report.afterwards.items():
+        act(report, found)
+    return report
 
 
 def _apply(report: Report, document: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from internal_api.models import InstanceSettings
 
@@ -20,6 +21,10 @@ class Report:
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
     secrets: list[dict[str, str]] = field(default_factory=list)
     options: frozenset[str] = frozenset()
+    notes: list[str] = field(default_factory=list)
+    """What the administrator should know besides."""
+    afterwards: "dict[Callable[[Report, list[Any]], None], list[Any]]" = field(default_factory=dict)
+    """What is done when everything is written, and for which rows: work that a rolled back transaction could not undo."""
     progress: Progress = field(default=lambda _name, _done, _total: None)
 
     def count(self, kind: str, outcome: str) -> None:
@@ -28,6 +33,10 @@ class Report:
 
     def changed(self, kind: str, changed: bool) -> None:
         self.count(kind, "changed" if changed else "unchanged")
+
+    def postpone(self, act: "Callable[[Report, list[Any]], None]", row: Any) -> None:
+        """Let something be done for a row when everything is written; once for all such rows."""
+        self.afterwards.setdefault(act, []).append(row)
 
     def secret(self, kind: str, name: str, value: str) -> None:
         """Keep a generated secret for the end of the output."""

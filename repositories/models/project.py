@@ -35,17 +35,26 @@ class Project(models.Model):
     empty = models.BooleanField(default=False, help_text="No branch has been pushed yet.")
     read_only = models.BooleanField(default=False, help_text="The repository is being moved or repaired.")
     default_branch = models.CharField(max_length=255, default="main")
+    default_branch_is_provisional = models.BooleanField(
+        default=False, editable=False, help_text="Decided while Gitaly did not answer; a worker asks again."
+    )
     repository_access_level = models.CharField(max_length=8, choices=FeatureLevel, default=FeatureLevel.ENABLED)
     wiki_access_level = models.CharField(max_length=8, choices=FeatureLevel, default=FeatureLevel.ENABLED)
     lfs_enabled = models.BooleanField(default=True)
     merge_requests_enabled = models.BooleanField(default=True)
     printing_merge_request_link_enabled = models.BooleanField(default=True)
     storage_size = models.BigIntegerField(default=0, help_text="Bytes.")
+    size_measured_at = models.DateTimeField(null=True, blank=True, editable=False)
+    size_is_due = models.BooleanField(default=False, editable=False, help_text="A measurement is waiting for its time.")
     last_activity_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["id"], condition=models.Q(default_branch_is_provisional=True), name="project_branch_provisional"),
+            models.Index(fields=["size_measured_at"], condition=models.Q(size_is_due=True), name="project_size_due"),
+        ]
         constraints: ClassVar = [
             models.CheckConstraint(condition=models.Q(visibility__in=Visibility.values), name="project_visibility_known"),
             models.CheckConstraint(

@@ -48,6 +48,7 @@ from repositories.services.access import (
 )
 from repositories.services.namespaces import create_group
 from repositories.services.projects import add_redirect, create_project
+from repositories.services.repository_creation import not_made, provide_repositories
 
 ROLES = {level.name.lower(): level.value for level in AccessLevel}
 
@@ -163,20 +164,28 @@ def load_project(report: Report, entry: Entry) -> Project | None:
         _remove(report, entry, "projects", row)
         return None
     values = {**entry.fields(_PROJECT), **_repository_values(entry)}
+    is_new = row is None
     if row is None:
         row = _new_project(entry, full_path, values)
         report.count("projects", "created")
     else:
         report.changed("projects", update(row, values))
-    if "create-repositories" in report.options and row.repository_exists:
-        _create_repository(report, row)
+    is_wanted = (is_new and "rows_only" not in report.options) or "create_repositories" in report.options
+    if is_wanted and row.repository_exists:
+        report.postpone(_create_repositories, (row.pk, is_new and "default_branch" not in values))
     return row
 
 
-def _create_repository(report: Report, project: Project) -> None:
-    from repositories.services.repositories_at_gitaly import create_repository  # noqa: PLC0415  gRPC is loaded by those who need it
-
-    report.count("repositories", "created" if create_repository(project) else "unchanged")
+def _create_repositories(report: Report, wanted: list[tuple[int, bool]]) -> None:
+    """Make the repositories of projects by their ids; a new project for which the file names no default branch follows HEAD."""
+    adopting = dict(wanted)
+    missing = provide_repositories(
+        Project.objects.filter(pk__in=adopting),
+        adopt=adopting,
+        made=lambda was_missing: report.count("repositories", "created" if was_missing else "unchanged"),
+        progress=lambda done, total: report.progress("repositories", done, total),
+    )
+    report.notes += not_made(missing)
 
 
 def _new_project(entry: Entry, full_path: str, values: dict[str, Any]) -> Project:

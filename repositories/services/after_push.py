@@ -16,6 +16,7 @@ def follow_push(push_event_id: int, request_id: str) -> None:
     May run again, or side by side with others: each push is followed once, those of one project in their order, and what that
     writes is written together with the mark that it was done.
     """
+    from repositories.services.default_branch import settle_quietly  # noqa: PLC0415  see above
     from repositories.services.follow_up import follow_project  # noqa: PLC0415  see above
 
     token = correlation_id.set(request_id)
@@ -23,5 +24,6 @@ def follow_push(push_event_id: int, request_id: str) -> None:
         event = PushEvent.objects.filter(pk=push_event_id).only("project_id").first()
         if event is not None and event.project_id is not None:
             follow_project(event.project_id)
+            settle_quietly(event.project_id)
     finally:
         correlation_id.reset(token)

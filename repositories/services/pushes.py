@@ -12,12 +12,12 @@ from django.utils import timezone
 
 from internal_api.logs import correlation_id
 from internal_api.shared_store import SharedStoreError, shared_store
-from repositories.models import Namespace, Project, PushEvent
-from repositories.policy import Change, RepositoryType
+from repositories.models import PushEvent
+from repositories.policy import Change
 from repositories.policy.repository_path import gl_repository
 from repositories.selectors.facts import Facts
 from repositories.services.after_push import follow_push
-from repositories.services.protected_refs import LEVELS, protect_branch
+from repositories.services.default_branch import DefaultBranch, default_branch_after, note_default_branch
 
 logger = logging.getLogger(__name__)
 COUNTER_LIFE = 600
@@ -83,9 +83,10 @@ def record(push: Push, respond: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     found out when the database refuses the second event. Raises IntegrityError when the project has just been removed.
     """
     expired: int | None = None
+    default_branch = default_branch_after(push.facts, push.changes)
     while True:
         try:
-            return _recorded(push, respond, expired)
+            return _recorded(push, respond, expired, default_branch)
         except IntegrityError:
             earlier = PushEvent.objects.filter(dedup_key=push.dedup_key).first() if push.dedup_key is not None else None
             if earlier is None or earlier.pk == expired:
@@ -110,13 +111,15 @@ def _is_repetition(earlier: PushEvent) -> bool:
 
 
 @transaction.atomic
-def _recorded(push: Push, respond: Callable[[], dict[str, Any]], expired: int | None) -> dict[str, Any]:
+def _recorded(
+    push: Push, respond: Callable[[], dict[str, Any]], expired: int | None, default_branch: DefaultBranch | None
+) -> dict[str, Any]:
     """Keep it. An earlier call that counts no longer gives up its key in the same transaction, so that some call always holds it."""
     if expired is not None:
         PushEvent.objects.filter(pk=expired).update(dedup_key=None)
     event = _insert(push)
-    if push.facts.repository_type == RepositoryType.PROJECT:
-        _update_project(push)
+    if push.facts.project is not None:
+        note_default_branch(push.facts.project.id, default_branch, push.facts.settings)
     answer = respond()
     PushEvent.objects.filter(pk=event.pk).update(response=answer)
     if push.facts.project is not None:
@@ -138,28 +141,3 @@ def _insert(push: Push) -> PushEvent:
         correlation_id=correlation_id.get(),
         dedup_key=push.dedup_key,
     )
-
-
-def _update_project(push: Push) -> None:
-    """After the first branch the repository is no longer empty, and its default branch is protected as the defaults say."""
-    facts = push.facts
-    pushed = [branch for change in push.changes if not change.deletes and (branch := change.branch) is not None]
-    if facts.project is None or not facts.project.empty or not pushed:
-        return
-    project = Project.objects.select_for_update().get(pk=facts.project.id)
-    if not project.empty:
-        return
-    project.empty = False
-    if project.default_branch not in pushed:
-        project.default_branch = pushed[0]
-    project.save(update_fields=["empty", "default_branch", "updated_at"])
-    protect_default_branch(project, facts.settings.default_branch_push, facts.settings.default_branch_merge)
-
-
-def protect_default_branch(project: Project, push: str, merge: str) -> None:
-    """The rule that a project gets with its first branch, from its namespace's defaults or else the instance's."""
-    if project.protected_branches.filter(name=project.default_branch).exists():
-        return
-    namespace = Namespace.objects.get(pk=project.namespace_id)
-    levels = {"push": namespace.default_branch_push or push, "merge": namespace.default_branch_merge or merge}
-    protect_branch(project, project.default_branch, {kind: [LEVELS[level]] for kind, level in levels.items()})

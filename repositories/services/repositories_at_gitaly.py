@@ -3,13 +3,18 @@
 Import it where it is used: it loads gRPC.
 """
 
+from django.db import transaction
+
 from internal_api.errors import UnavailableError
 from repositories.gitaly.client import GitalyClient
 from repositories.gitaly.errors import GitalyError, RepositoryExistsError, RepositoryNotFoundError
 from repositories.gitaly.values import RepositoryRef, StorageAddress
 from repositories.models import Project
+from repositories.policy import Project as ProjectFacts
 from repositories.policy import RepositoryType
 from repositories.policy.repository_path import container_path, gl_repository, relative_path
+from repositories.selectors.facts import StorageFacts
+from repositories.services.default_branch import settle_default_branch
 
 SECONDS = 30.0
 
@@ -30,15 +35,62 @@ def repository_of(project: Project, repository_type: RepositoryType = Repository
     )
 
 
-def create_repository(project: Project, *, seconds: float = SECONDS) -> bool:
-    """Make the project's repository; whether it was missing. Raises UnavailableError when Gitaly cannot (decisions 10a)."""
+def client_and_repository(
+    project: ProjectFacts, storage: StorageFacts, repository_type: RepositoryType = RepositoryType.PROJECT
+) -> tuple[GitalyClient, RepositoryRef]:
+    """The same two from the facts of a decision."""
+    repository = RepositoryRef(
+        storage.name,
+        relative_path(project.id, repository_type, storage.relative_path),
+        gl_repository(repository_type, project.id),
+        container_path(project.full_path, repository_type),
+    )
+    return GitalyClient(StorageAddress(storage.name, storage.address, storage.token)), repository
+
+
+def create_repository(project: Project, repository_type: RepositoryType = RepositoryType.PROJECT, *, seconds: float = SECONDS) -> bool:
+    """Make one of the project's repositories; whether it was missing.
+
+    Raises UnavailableError when Gitaly cannot (contract: decisions 10a).
+    """
+    repository = repository_of(project, repository_type)
     try:
-        client_of(project).create_repository(repository_of(project), project.default_branch, seconds=seconds)
+        client_of(project).create_repository(repository, project.default_branch, seconds=seconds)
     except RepositoryExistsError:
         return False
     except GitalyError as error:
         raise UnavailableError(f"The repository cannot be created at the moment: {error}") from error
     return True
+
+
+def provide_repository(project: Project, *, adopt: bool = False, seconds: float = SECONDS) -> bool:
+    """Make the project's repository unless there is one, and let the project say so; whether it was missing.
+
+    A new repository is empty, whatever the project said, so that the first branch pushed to it is protected. Of one that
+    exists Gitaly tells whether it has branches; a project that counts as empty, or with `adopt` any, follows its HEAD.
+    Raises UnavailableError.
+    """
+    with transaction.atomic():
+        locked = Project.objects.select_for_update().get(pk=project.pk)
+        was_missing = create_repository(project, seconds=seconds)
+        locked.repository_exists = True
+        locked.empty = locked.empty or was_missing
+        locked.default_branch_is_provisional = locked.default_branch_is_provisional and not was_missing
+        locked.save(update_fields=["repository_exists", "empty", "default_branch_is_provisional", "updated_at"])
+    if not was_missing:
+        try:
+            settle_default_branch(project.pk, seconds=seconds, adopt=adopt)
+        except GitalyError as error:
+            raise UnavailableError(f"The repository cannot be looked at at the moment: {error}") from error
+    project.refresh_from_db(fields=["repository_exists", "empty", "default_branch", "default_branch_is_provisional"])
+    return was_missing
+
+
+def provide_wiki(project: Project, *, seconds: float = SECONDS) -> bool:
+    """Make the repository of the project's wiki unless there is one; whether it was missing. Raises UnavailableError."""
+    was_missing = create_repository(project, RepositoryType.WIKI, seconds=seconds)
+    Project.objects.filter(pk=project.pk, wiki_exists=False).update(wiki_exists=True)
+    return was_missing
 
 
 def remove_repository(project: Project, *, seconds: float = SECONDS) -> bool:

@@ -14,6 +14,8 @@ from internal_api.management.operator import ExampleCommand
 from internal_api.seeding import Report, SeedError, seed
 from internal_api.seeding.engine import parse
 
+_OPTIONS = ("rows_only", "create_repositories")
+
 
 class Command(ExampleCommand):
     """`seed FILE [FILE ...]`, `-` for standard input; all files are applied, or none."""
@@ -22,7 +24,8 @@ class Command(ExampleCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("files", nargs="+", metavar="FILE", help="a YAML or JSON file, or - for standard input")
-        parser.add_argument("--create-repositories", action="store_true", help="make missing repositories of the files' projects at Gitaly")
+        parser.add_argument("--rows-only", action="store_true", help="make no repositories at Gitaly for new projects")
+        parser.add_argument("--create-repositories", action="store_true", help="make them for the files' other projects too")
         parser.add_argument("--output", choices=["table", "json"], default="table", help="how generated tokens are printed")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -37,7 +40,7 @@ class Command(ExampleCommand):
                 yield document
 
         try:
-            report = seed(each(), self._progress, ["create-repositories"] if options["create_repositories"] else [])
+            report = seed(each(), self._progress, [name for name in _OPTIONS if options[name]])
         except SeedError as error:
             raise CommandError(f"{current['file']}: {error}") from error
         except ProtectedError as error:
@@ -60,7 +63,7 @@ class Command(ExampleCommand):
 
     def _tell(self, report: Report, *, as_json: bool) -> None:
         if as_json:
-            self.stdout.write(json.dumps({"changes": report.changes(), "secrets": report.secrets}, indent=2))
+            self.stdout.write(json.dumps({"changes": report.changes(), "secrets": report.secrets, "notes": report.notes}, indent=2))
             return
         if not report.changes():
             self.stdout.write("Nothing to change: everything is as the files say.")
@@ -68,3 +71,5 @@ class Command(ExampleCommand):
             self.stdout.write(f"{kind}: {', '.join(f'{number} {outcome}' for outcome, number in outcomes.items())}")
         for secret in report.secrets:
             self.stdout.write(f"{secret['kind']} {secret['name']}: {secret['token']}   (shown this once)")
+        for note in report.notes:
+            self.stdout.write(note)

@@ -4,11 +4,14 @@ from argparse import ArgumentParser
 from typing import Any
 
 from internal_api.management.operator import OperatorCommand
+from internal_api.models import InstanceSettings
 from repositories.errors import InvalidProjectError
 from repositories.models import Visibility
+from repositories.policy.ref_names import is_valid_name
 from repositories.selectors.namespaces import find_namespace
+from repositories.services.default_branch import set_default_branch
 from repositories.services.projects import create_project
-from repositories.services.repositories_at_gitaly import create_repository
+from repositories.services.repositories_at_gitaly import provide_repository
 
 
 class Command(OperatorCommand):
@@ -19,6 +22,7 @@ class Command(OperatorCommand):
     def arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("path", help="the full path")
         parser.add_argument("--name", default="")
+        parser.add_argument("--default-branch", metavar="BRANCH", help="what HEAD names; otherwise the instance's default_branch_name")
         parser.add_argument("--without-repository", action="store_true", help="make no repository at Gitaly")
         parser.add_argument("--visibility", choices=Visibility.values, default=Visibility.PRIVATE)
 
@@ -27,8 +31,15 @@ class Command(OperatorCommand):
         namespace = find_namespace(namespace_path).first()
         if namespace is None:
             raise InvalidProjectError(f"There is no namespace {namespace_path!r}.")
-        fields = {"name": options["name"], "visibility": options["visibility"], "empty": True}
-        project = create_project(path=path, namespace=namespace, **fields)
-        if not options["without_repository"]:
-            create_repository(project)
-        return {"id": project.pk, "path": project.route.path, "visibility": project.visibility}
+        branch = options["default_branch"] or InstanceSettings.current().default_branch_name
+        if not is_valid_name(branch):
+            raise InvalidProjectError(f"{branch!r} is not a valid name of a branch.")
+        fields = {"name": options["name"], "visibility": options["visibility"], "empty": True, "wiki_exists": False}
+        project = create_project(path=path, namespace=namespace, default_branch=branch, **fields)
+        told = {"id": project.pk, "path": project.route.path, "visibility": project.visibility}
+        if options["without_repository"]:
+            return {**told, "default_branch": branch, "repository": "not made; make it with: manage.py create_repositories"}
+        was_missing = provide_repository(project)
+        if options["default_branch"] and not was_missing and project.default_branch != branch:
+            set_default_branch(project, branch)
+        return {**told, "default_branch": project.default_branch, "repository": "made" if was_missing else "existed"}
