@@ -63,7 +63,8 @@ class Command(ExampleCommand):
 
     def _tell(self, report: Report, *, as_json: bool) -> None:
         if as_json:
-            self.stdout.write(json.dumps({"changes": report.changes(), "secrets": report.secrets, "notes": report.notes}, indent=2))
+            notes = {"notes": report.notes} if report.notes else {}
+            self.stdout.write(json.dumps({"changes": report.changes(), "secrets": report.secrets, **notes}, indent=2))
             return
         if not report.changes():
             self.stdout.write("Nothing to change: everything is as the files say.")
