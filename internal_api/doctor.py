@@ -27,11 +27,12 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Consultation:
-    """What the administrator has said: addresses to ask at, and the clients' own secret file."""
+    """What the administrator has said: addresses to ask at, the clients' own secret file, the sshd_config of an OpenSSH."""
 
     urls: Sequence[str] = ()
     secret_file: str | None = None
     seconds: float = 5.0
+    sshd_config: str | None = None
 
 
 _checks: dict[str, tuple[int, Callable[[Consultation], Iterable[Finding]]]] = {}

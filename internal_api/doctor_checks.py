@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from internal_api import sshd_checks
 from internal_api.authentication import service_secrets
 from internal_api.doctor import Consultation, Finding, problem, register_check, warning, well
 from internal_api.service_tokens import KAS, SHELL, Service, UnusableSecretError
@@ -214,3 +215,4 @@ def register() -> None:
         {"database": _database, "shared store": _shared_store, "workers": _workers, "secrets": _secrets, "service": _service}.items()
     ):
         register_check(name, order, check)
+    register_check(sshd_checks.NAME, 20, sshd_checks.check_sshd)

@@ -6,6 +6,7 @@ from rest_framework.request import Request
 
 from accounts.selectors.ssh_keys import find_authorized_key
 from accounts.ssh.fingerprint import fingerprint_of_parameter
+from internal_api.database_wait import waits_for_database
 from internal_api.errors import BadRequestError, NotFoundError
 from internal_api.logs import note
 from internal_api.replica import from_replica
@@ -22,6 +23,7 @@ class AuthorizedKeysViewSet(ShellViewSet):
     """GET /api/v4/internal/authorized_keys?key=BASE64: which key is this (contract: shell-endpoints 3)."""
 
     @from_replica
+    @waits_for_database
     def retrieve(self, request: Request) -> JSONResponse:
         parameter = self.parameters().text("key")
         if parameter is None:

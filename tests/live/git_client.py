@@ -198,6 +198,20 @@ def authorized_keys(api: str, secret_file: str, root: str, key: str) -> int:
     return 0
 
 
+def authorized_keys_check(api: str, secret_file: str, root: str, expected: str, actual: str, key: str) -> int:
+    """Print what gitlab-shell-authorized-keys-check prints (contract: gitlab-shell 4.2)."""
+    return authorized_keys(api, secret_file, root, key) if expected == actual else 0
+
+
+def authorized_principals_check(api: str, secret_file: str, root: str, key_id: str, *principals: str) -> int:
+    """Print what gitlab-shell-authorized-principals-check prints: it takes the key id for a user name, and asks nobody."""
+    forced = shlex.join([sys.executable, __file__, "run", api, secret_file, root, f"username-{key_id}"])
+    options = "no-port-forwarding,no-X11-forwarding,no-agent-forwarding,no-pty"
+    for principal in principals:
+        sys.stdout.write(f'command="{forced}",{options} {principal}\n')
+    return 0
+
+
 def authorized_principals(api: str, secret_file: str, root: str, fingerprint: str, login: str) -> int:
     """Print the line that lets a certificate in, or nothing."""
     named = {"key": fingerprint.removeprefix("SHA256:"), "user_identifier": login}
@@ -218,6 +232,8 @@ def session(who: str) -> tuple[dict[str, str], dict[str, str]]:
     if who.startswith("certificate-"):
         username, _, namespace = who.removeprefix("certificate-").partition("@")
         return {"username": username}, {"namespace_path": namespace}
+    if who.startswith("username-"):
+        return {"username": who.removeprefix("username-")}, {}
     return {"key_id": who.removeprefix("key-")}, {}
 
 
@@ -302,6 +318,8 @@ def run(api: str, secret_file: str, root: str, who: str) -> int:
 
 COMMANDS: dict[str, Callable[..., int]] = {
     "authorized_keys": authorized_keys,
+    "authorized_keys_check": authorized_keys_check,
+    "authorized_principals_check": authorized_principals_check,
     "authorized_principals": authorized_principals,
     "run": run,
 }
