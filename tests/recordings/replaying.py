@@ -272,16 +272,13 @@ class Replay:
 
     def _is_alike(self, expected: Any, actual: Any) -> bool:
         """Compare all but the parts of an object or a list: these are compared one by one."""
-        if type(expected) is not type(actual):
-            return False
-        if isinstance(expected, dict):
+        if isinstance(expected, dict) and isinstance(actual, dict):
             return expected.keys() == actual.keys()
-        if isinstance(expected, list):
+        if isinstance(expected, list) and isinstance(actual, list):
             return len(expected) == len(actual)
-        if isinstance(expected, str):
+        if isinstance(expected, str) and isinstance(actual, str):
             return self.placeholders.matches(expected, actual)
-        same: bool = expected == actual
-        return same
+        return type(expected) is type(actual) and bool(expected == actual)
 
     def _differs(self, line: str, difference: Difference, expected: Any, actual: Any) -> None:
         if not difference.holds(actual):
