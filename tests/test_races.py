@@ -1,8 +1,9 @@
 """Two at once, with real threads on PostgreSQL: whatever has a natural key is made once, and nobody slips between a check and a change."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pyotp
@@ -34,6 +35,7 @@ from repositories.models import (
     ProtectedTag,
     RedirectRoute,
     Route,
+    Storage,
 )
 from repositories.services.access import grant_deploy_key, leave_group, set_member, share_with
 from repositories.services.certificates import add_certificate_authority, set_enterprise_group
@@ -46,6 +48,7 @@ from storage_limits.models import LimitExclusion
 from storage_limits.services.exclusions import exclude
 from tests import public_keys
 from tests.factories import DeployKeyFactory, GroupFactory, ProjectFactory, SSHKeyFactory, StorageFactory, UserFactory
+from tests.gitaly_server import FakeGitaly, running
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
 THREADS = 6
@@ -224,3 +227,54 @@ def test_a_limit_and_sizes_that_change_at_once_leave_the_right_flag() -> None:
     at_once(step)
     world.acme.refresh_from_db()
     assert world.acme.over_storage_limit is (30 * THREADS > 100)
+
+
+@pytest.fixture
+def gitaly(tmp_path: Path) -> Iterator[FakeGitaly]:
+    with running(tmp_path / "storages", token="gitaly token") as server:
+        yield server
+
+
+def first_push(user: User, path: str) -> int:
+    headers = {"gitlab-shell-api-request": SHELL.issue(service_secrets(SHELL)[0])}
+    question = {"user_id": user.pk, "project": path, "action": "git-receive-pack", "changes": "_any", "protocol": "ssh"}
+    return Client(headers=headers).post("/api/v4/internal/allowed", question, content_type="application/json").status_code
+
+
+@pytest.mark.parametrize("path", ["ann/boats", "acme/boats"])
+def test_ten_first_pushes_to_one_path_are_all_served_with_one_project(gitaly: FakeGitaly, path: str) -> None:
+    """Contract: decisions 10a."""
+    world = World()
+    Storage.objects.update(gitaly_address=gitaly.address, gitaly_token="gitaly token")
+    set_member(world.acme, world.ann, 40)
+    assert at_once(lambda _: first_push(world.ann, path), threads=10) == [200] * 10
+    assert Project.objects.filter(path="boats").count() == 1
+    assert gitaly.calls == ["CreateRepository"]
+
+
+def test_of_eight_first_pushes_a_limit_lets_one_through(gitaly: FakeGitaly) -> None:
+    """Contract: decisions 10a. The others are refused and leave nothing, at Gitaly neither."""
+    world = World()
+    Storage.objects.update(gitaly_address=gitaly.address, gitaly_token="gitaly token")
+    User.objects.filter(pk=world.ann.pk).update(projects_limit=1)
+    found = at_once(lambda number: first_push(world.ann, f"ann/boats{number}"), threads=8)
+    assert sorted(found) == [200] + [404] * 7
+    assert Project.objects.filter(namespace__path="ann").count() == 1
+    assert gitaly.calls == ["CreateRepository"]
+
+
+def test_a_first_push_takes_the_project_that_a_command_makes_at_the_same_time(gitaly: FakeGitaly) -> None:
+    """Commands do not lock the namespace: the loser of that race goes on with the project of the other."""
+    world = World()
+    Storage.objects.update(gitaly_address=gitaly.address, gitaly_token="gitaly token")
+    own = Namespace.objects.get(path="ann")
+
+    def step(number: int) -> int:
+        if number % 2:
+            return first_push(world.ann, "ann/boats")
+        create_project(path="boats", namespace=own)
+        return 200
+
+    found = at_once(step, threads=8)
+    assert [one for number, one in enumerate(found) if number % 2] == [200] * 4
+    assert Project.objects.filter(path="boats").count() == 1

@@ -9,7 +9,7 @@ account, command), `container` (project there, visible, its certificates and add
 
 from repositories.policy.changes import ANY, Change, MalformedChangesError, parse_changes
 from repositories.policy.decision import decide, explain
-from repositories.policy.facts import Action, Actor, Instance, Key, KeyKind, Project, RepositoryType, Role, User
+from repositories.policy.facts import Action, Actor, Destination, Instance, Key, KeyKind, Project, RepositoryType, Role, User
 from repositories.policy.protection import BranchRule, Grants, Protection, TagRule
 from repositories.policy.request import Request
 from repositories.policy.verdicts import Allowed, CreateProject, Denied, HasNewCommits, IsForced, NeedsGit, Question, Reason, Verdict
@@ -23,6 +23,7 @@ __all__ = [
     "Change",
     "CreateProject",
     "Denied",
+    "Destination",
     "Grants",
     "HasNewCommits",
     "Instance",

@@ -1,45 +1,22 @@
-"""Rules about the project: whether there is one for this actor, and whether it has a repository (contract: allowed 4.4, 4.7)."""
+"""Rules about the project: whether there is one for this actor, and whether it has a repository (contract: allowed 4.4, 4.7).
+
+Whoever may not know of a project gets the answer of one that is missing, to the letter. So visibility and the list of addresses
+are asked first, and only then what would tell the two apart. A first push, which creates its project, is held to the same rules
+of the group beforehand.
+"""
 
 from repositories.policy import messages
 from repositories.policy.abilities import actor_can_read, address_is_allowed
+from repositories.policy.entrance import protocol_denial
+from repositories.policy.facts import RepositoryType
+from repositories.policy.repository_path import split_path
 from repositories.policy.request import Request
 from repositories.policy.verdicts import CreateProject, Denied, Reason
 
 
-def the_namespace_admits_the_certificate(request: Request) -> Denied | None:
-    """Where a top-level group wants certificates, people come with one of it; and a certificate opens its own group only.
-
-    Asked by GitLab Shell only, that is, before the changes are known. Wikis are held to it like their projects.
-    """
-    if request.changes is not None:
-        return None
-    project = request.project
-    if request.namespace_path:
-        allowed = project is not None and project.root_is_group and project.root_path.lower() == request.namespace_path.lower()
-    else:
-        allowed = project is None or not project.root_enforces_ssh_certificates or not _is_a_person(request)
-    return None if allowed else Denied(Reason.NAMESPACE_NOT_ALLOWED, messages.NAMESPACE_NOT_ALLOWED)
-
-
-def _is_a_person(request: Request) -> bool:
-    user = request.actor.account
-    return user is not None and user.user_type == "human"
-
-
-def the_path_has_a_namespace(request: Request) -> Denied | None:
-    """A path without a namespace names nothing."""
-    if request.project is None and not request.has_namespace:
-        return Denied(Reason.NAMESPACE_NOT_FOUND, messages.NAMESPACE_NOT_FOUND)
-    return None
-
-
-def the_project_is_there(request: Request) -> Denied | CreateProject | None:
-    """A missing project is made by its first push, if the actor may; else it is reported missing."""
-    if request.project is not None:
-        return None
-    if request.is_push and request.changes is None and request.may_create_project and request.actor.account is not None:
-        return CreateProject()
-    return not_found(request)
+def the_project_is_there(request: Request) -> Denied | None:
+    """A missing project is reported missing, unless this push may create it as far as the actor's role goes."""
+    return not_found(request) if request.container is None else None
 
 
 def the_project_is_visible(request: Request) -> Denied | None:
@@ -50,10 +27,55 @@ def the_project_is_visible(request: Request) -> Denied | None:
 
 def the_address_is_allowed(request: Request) -> Denied | None:
     """The top-level group's list of addresses; outside it the project is reported missing."""
-    project = request.project
-    if project is None or not project.root_ip_allowlist or address_is_allowed(request.check_ip, project.root_ip_allowlist):
+    container = request.container
+    if container is None or not container.root_ip_allowlist or address_is_allowed(request.check_ip, container.root_ip_allowlist):
         return None
     return Denied(Reason.ADDRESS_NOT_ALLOWED, not_found(request).message)
+
+
+def designs_are_for_the_web(request: Request) -> Denied | None:
+    """Designs are not kept in Git here, which those who can read the project are told (contract: decisions 18)."""
+    if request.repository_type == RepositoryType.DESIGN:
+        return Denied(Reason.DESIGN_ONLY_ON_THE_WEB, messages.DESIGN_ONLY_ON_THE_WEB)
+    return None
+
+
+def the_group_takes_the_protocol(request: Request) -> Denied | None:
+    """Where the instance leaves every protocol open, the top-level group may leave only one."""
+    container = request.container
+    if container is None or container.root_protocol in ("all", request.protocol):
+        return None
+    return protocol_denial(request) if request.protocol != "web" and not request.instance.enabled_git_access_protocol else None
+
+
+def the_namespace_admits_the_certificate(request: Request) -> Denied | None:
+    """Where a top-level group wants certificates, people come with one of it; and a certificate opens its own group only.
+
+    Asked by GitLab Shell only, that is, before the changes are known. Wikis are held to it like their projects.
+    """
+    container = request.container
+    if request.changes is not None or container is None:
+        return None
+    if request.namespace_path:
+        allowed = container.root_is_group and container.root_path.lower() == request.namespace_path.lower()
+    else:
+        allowed = not container.root_enforces_ssh_certificates or not _is_a_person(request)
+    return None if allowed else Denied(Reason.NAMESPACE_NOT_ALLOWED, messages.NAMESPACE_NOT_ALLOWED)
+
+
+def _is_a_person(request: Request) -> bool:
+    user = request.actor.account
+    return user is not None and user.user_type == "human"
+
+
+def the_namespace_takes_the_project(request: Request) -> Denied | CreateProject | None:
+    """A first push creates its project, unless the namespace is archived or its owner has as many as allowed."""
+    destination = request.creates_in
+    if destination is None:
+        return None
+    if destination.archived:
+        return Denied(Reason.NAMESPACE_ARCHIVED, not_found(request).message)
+    return CreateProject() if destination.has_room else Denied(Reason.PROJECTS_LIMIT_REACHED, not_found(request).message)
 
 
 def the_repository_exists(request: Request) -> Denied | None:
@@ -67,7 +89,9 @@ def the_repository_exists(request: Request) -> Denied | None:
 
 
 def not_found(request: Request) -> Denied:
-    """The answer for a project that is missing or hidden: nobody can tell which."""
-    if request.is_wiki:
+    """The answer for a project that is missing or hidden: it follows from the name that was asked for alone."""
+    if request.named_type == RepositoryType.WIKI:
         return Denied(Reason.WIKI_NOT_FOUND, messages.WIKI_NOT_FOUND)
+    if request.path is not None and split_path(request.path) is None:
+        return Denied(Reason.NAMESPACE_NOT_FOUND, messages.NAMESPACE_NOT_FOUND)
     return Denied(Reason.PROJECT_NOT_FOUND, messages.PROJECT_NOT_FOUND)

@@ -1,4 +1,7 @@
-"""The policy: these rules, in this order. The first that objects gives the verdict (contract: allowed 4.3)."""
+"""The policy: these rules, in this order. The first that objects gives the verdict (contract: allowed 4.3).
+
+What tells a hidden project from a missing one is asked after visibility, other than in the contract's order (decisions 10a).
+"""
 
 from collections.abc import Callable
 
@@ -9,18 +12,19 @@ from repositories.policy.verdicts import Allowed, CreateProject, Denied, NeedsGi
 Rule = Callable[[Request], Denied | CreateProject | NeedsGit | None]
 
 RULES: tuple[Rule, ...] = (
-    entrance.designs_are_for_the_web,
     entrance.a_read_only_instance_takes_no_pushes,
     entrance.a_second_factor_was_given,
     entrance.the_protocol_is_open,
     entrance.the_key_is_good,
     entrance.the_account_may_use_git,
     entrance.the_command_is_served,
-    container.the_namespace_admits_the_certificate,
-    container.the_path_has_a_namespace,
     container.the_project_is_there,
     container.the_project_is_visible,
     container.the_address_is_allowed,
+    container.designs_are_for_the_web,
+    container.the_group_takes_the_protocol,
+    container.the_namespace_admits_the_certificate,
+    container.the_namespace_takes_the_project,
     container.the_repository_exists,
     transfer.the_actor_may_download,
     transfer.the_project_takes_pushes,

@@ -1,19 +1,13 @@
 """Rules that hold whatever is asked for: the instance, the way in, the key, the account, the command (contract: allowed 4.3, 1 to 12)."""
 
 from repositories.policy import messages
+from repositories.policy.abilities import actor_can_read
 from repositories.policy.accounts import account_denial
 from repositories.policy.facts import Action, RepositoryType
 from repositories.policy.request import Request
 from repositories.policy.verdicts import Denied, Reason
 
 _PULLS = frozenset({Action.UPLOAD_PACK, Action.UPLOAD_ARCHIVE})
-
-
-def designs_are_for_the_web(request: Request) -> Denied | None:
-    """Designs are not kept in Git here, whoever asks (contract: decisions 18)."""
-    if request.repository_type == RepositoryType.DESIGN:
-        return Denied(Reason.DESIGN_ONLY_ON_THE_WEB, messages.DESIGN_ONLY_ON_THE_WEB)
-    return None
 
 
 def a_read_only_instance_takes_no_pushes(request: Request) -> Denied | None:
@@ -36,15 +30,14 @@ def a_second_factor_was_given(request: Request) -> Denied | None:
 
 
 def the_protocol_is_open(request: Request) -> Denied | None:
-    """The instance, or else the top-level group, may leave only one protocol open."""
-    if request.protocol == "web":
-        return None
+    """The instance may leave only one protocol open."""
     only = request.instance.enabled_git_access_protocol
-    if not only and request.project is not None and request.project.root_protocol != "all":
-        only = request.project.root_protocol
-    if only and only != request.protocol:
-        return Denied(Reason.PROTOCOL_NOT_ALLOWED, messages.PROTOCOL_NOT_ALLOWED.format(protocol=request.protocol.upper()))
-    return None
+    return protocol_denial(request) if only and request.protocol not in (only, "web") else None
+
+
+def protocol_denial(request: Request) -> Denied:
+    """The refusal of a protocol, by the instance or by a group."""
+    return Denied(Reason.PROTOCOL_NOT_ALLOWED, messages.PROTOCOL_NOT_ALLOWED.format(protocol=request.protocol.upper()))
 
 
 def the_key_is_good(request: Request) -> Denied | None:
@@ -75,6 +68,17 @@ def the_command_is_served(request: Request) -> Denied | None:
             return Denied(Reason.HTTP_PULL_OFF, messages.HTTP_PULL_OFF)
         if request.is_push and not request.instance.http_push:
             return Denied(Reason.HTTP_PUSH_OFF, messages.HTTP_PUSH_OFF)
-    if request.action not in _PULLS and not request.is_push:
+    if request.action not in _PULLS and not request.is_push and not _has_no_commands(request):
         return Denied(Reason.UNKNOWN_COMMAND, messages.UNKNOWN_COMMAND)
     return None
+
+
+def _has_no_commands(request: Request) -> bool:
+    """A design, there or not, is refused or reported missing whatever the command (contract: allowed 10.3 #58).
+
+    A project that is really called `x.design` is served like any other, by those who may know of it.
+    """
+    if request.named_type != RepositoryType.DESIGN:
+        return False
+    project = request.project
+    return project is None or request.repository_type == RepositoryType.DESIGN or not actor_can_read(request.actor, project)

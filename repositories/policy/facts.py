@@ -147,3 +147,22 @@ class Project:
     default_branch_push: str = "maintainer"
     developer_can_initial_push: bool = False
     shows_merge_request_links: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """The namespace in which a first push would create its project, and what it inherits from the groups above it.
+
+    `may_create` is about the actor's role there, `has_room` about the owner's `projects_limit`; `archived` counts ancestors too.
+    The `root_` fields are those that the project would have.
+    """
+
+    namespace_id: int
+    may_create: bool
+    has_room: bool = True
+    archived: bool = False
+    root_path: str = ""
+    root_is_group: bool = True
+    root_protocol: str = "all"
+    root_ip_allowlist: tuple[str, ...] = ()
+    root_enforces_ssh_certificates: bool = False

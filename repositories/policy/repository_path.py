@@ -127,6 +127,16 @@ def candidates(path: str) -> tuple[Candidate, ...]:
     return found
 
 
+def named_type(path: str) -> RepositoryType:
+    """What a cleaned path reads like, whether or not anything is there: `x.wiki` like a wiki."""
+    return candidates(path)[-1].repository_type
+
+
+def creatable_path(path: str) -> tuple[str, str] | None:
+    """Namespace path and path of the project that a first push to this path may create; wikis and designs are never created so."""
+    return None if path.lower().endswith((_WIKI, _DESIGN)) else split_path(path)
+
+
 def split_path(path: str) -> tuple[str, str] | None:
     """Namespace path and project path of a cleaned path; None when it cannot be one (contract: allowed 3.5)."""
     namespace_path, slash, project_path = path.rpartition("/")

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from repositories.policy.changes import Change
-from repositories.policy.facts import Action, Actor, Instance, Project, RepositoryType
+from repositories.policy.facts import Action, Actor, Destination, Instance, Project, RepositoryType
 from repositories.policy.protection import NO_PROTECTION, Protection
+from repositories.policy.repository_path import named_type
 from repositories.policy.verdicts import Question
 
 
@@ -14,8 +15,8 @@ class Request:
     """One question: may this actor run this command on this repository?
 
     `changes` is None for `_any`, the question that is asked before the client has said what it will push.
-    `has_namespace` tells whether the path names a namespace and a project at all (contract: allowed 3.5);
-    `may_create_project` whether the actor may create the missing project (4.7). `answers` are Git's, as far as it was asked.
+    `path` is the repository's path as it was asked for, None when an id was. `destination` is where a first push would create
+    the missing project (contract: allowed 4.7). `answers` are Git's, as far as it was asked.
     """
 
     action: str
@@ -27,8 +28,8 @@ class Request:
     changes: tuple[Change, ...] | None = None
     check_ip: str | None = None
     namespace_path: str | None = None
-    has_namespace: bool = True
-    may_create_project: bool = False
+    path: str | None = None
+    destination: Destination | None = None
     protection: Protection = NO_PROTECTION
     answers: Mapping[Question, bool] = field(default_factory=dict)
 
@@ -39,3 +40,20 @@ class Request:
     @property
     def is_wiki(self) -> bool:
         return self.repository_type == RepositoryType.WIKI
+
+    @property
+    def named_type(self) -> RepositoryType:
+        """Which kind of repository was asked for, by the name alone, whatever is found there or hidden."""
+        return RepositoryType(self.repository_type) if self.path is None else named_type(self.path)
+
+    @property
+    def creates_in(self) -> Destination | None:
+        """Where the missing project may be created by this push, as far as the actor's role goes; None for anything else."""
+        if self.project is not None or not self.is_push or self.changes is not None or self.actor.account is None:
+            return None
+        return self.destination if self.destination is not None and self.destination.may_create else None
+
+    @property
+    def container(self) -> Project | Destination | None:
+        """What the rules of the top-level group are about: the project, or else where it would be created."""
+        return self.creates_in if self.project is None else self.project

@@ -30,6 +30,8 @@ class Reason(StrEnum):
     NAMESPACE_NOT_FOUND = "namespace_not_found"
     PROJECT_NOT_FOUND = "project_not_found"
     WIKI_NOT_FOUND = "wiki_not_found"
+    NAMESPACE_ARCHIVED = "namespace_archived"
+    PROJECTS_LIMIT_REACHED = "projects_limit_reached"
     ADDRESS_NOT_ALLOWED = "address_not_allowed"
     NO_REPOSITORY = "no_repository"
     DOWNLOAD_NOT_ALLOWED = "download_not_allowed"
@@ -71,6 +73,8 @@ _NOT_FOUND = frozenset(
         Reason.NAMESPACE_NOT_FOUND,
         Reason.PROJECT_NOT_FOUND,
         Reason.WIKI_NOT_FOUND,
+        Reason.NAMESPACE_ARCHIVED,
+        Reason.PROJECTS_LIMIT_REACHED,
         Reason.ADDRESS_NOT_ALLOWED,
         Reason.NO_REPOSITORY,
     }

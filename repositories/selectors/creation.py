@@ -1,28 +1,45 @@
-"""Whether somebody may make a project somewhere (contract: allowed 4.7)."""
+"""Where a first push would create its project (contract: allowed 4.7)."""
 
-from django.db.models import Max, Q
+from django.db.models import Exists, Max, OuterRef, Q
 from django.utils import timezone
 
-from repositories.models import Member, MemberState, Namespace, NamespaceKind, ProjectCreationLevel
-from repositories.policy import Role, User
+from repositories.models import Member, MemberState, Namespace, NamespaceKind, NamespaceLineage, ProjectCreationLevel
+from repositories.policy import Destination, Role, User
 from repositories.selectors.namespaces import find_namespace
 
 _LEAST_ROLE = {ProjectCreationLevel.DEVELOPER: Role.DEVELOPER, ProjectCreationLevel.MAINTAINER: Role.MAINTAINER}
+_ARCHIVED = NamespaceLineage.objects.filter(namespace=OuterRef("pk"), ancestor__archived=True)
 
 
-def find_creatable_namespace(user: User, namespace_path: str) -> Namespace | None:
-    """The namespace of that path, if the user may make projects in it: one's own below the limit, a group by one's role there."""
-    namespace = find_namespace(namespace_path).select_related("owner").first()
-    if namespace is None or namespace.archived:
+def find_destination(user: User, namespace_path: str) -> Destination | None:
+    """The namespace of that path as the user stands to it, and the rules that a project in it would inherit; None without one."""
+    found = find_namespace(namespace_path).select_related("owner", "root__route").annotate(is_archived=Exists(_ARCHIVED))
+    namespace = found.first()
+    if namespace is None or namespace.root is None:
         return None
-    if namespace.kind == NamespaceKind.USER:
-        return namespace if _is_own_with_room(user, namespace) else None
-    return namespace if _may_create_in_group(user, namespace) else None
+    root = namespace.root
+    is_personal = namespace.kind == NamespaceKind.USER
+    may_create = _is_own(user, namespace) if is_personal else _may_create_in_group(user, namespace)
+    return Destination(
+        namespace.pk,
+        may_create=may_create,
+        has_room=not (is_personal and may_create) or _has_room(namespace),
+        archived=namespace.is_archived,
+        root_path=root.route.path,
+        root_is_group=root.is_group,
+        root_protocol=root.enabled_git_access_protocol,
+        root_ip_allowlist=tuple(root.ip_allowlist),
+        root_enforces_ssh_certificates=root.enforce_ssh_certificates,
+    )
 
 
-def _is_own_with_room(user: User, namespace: Namespace) -> bool:
+def _is_own(user: User, namespace: Namespace) -> bool:
+    return namespace.owner_id == user.id and not user.external
+
+
+def _has_room(namespace: Namespace) -> bool:
     owner = namespace.owner
-    return owner is not None and owner.pk == user.id and not user.external and namespace.projects.count() < owner.projects_limit
+    return owner is not None and namespace.projects.count() < owner.projects_limit
 
 
 def _may_create_in_group(user: User, namespace: Namespace) -> bool:

@@ -16,7 +16,7 @@ from internal_api.instance import settings_of_version
 from internal_api.models import InstanceSettings
 from internal_api.statements import Row, clock, fetch_row
 from repositories.policy import Actor, Change, Instance, Key, Project, Protection, RepositoryType, Role, User
-from repositories.policy.repository_path import Candidate, candidates, clean_path, parse_gl_repository, split_path
+from repositories.policy.repository_path import Candidate, candidates, clean_path, parse_gl_repository
 from repositories.selectors.facts_sql import KEY_COLUMNS, PROJECT_COLUMNS, USER_COLUMNS, ContainerKind, facts_sql
 from repositories.selectors.instance import instance_of
 from repositories.selectors.protection import protection_of, rules_wanted
@@ -63,7 +63,6 @@ class Facts:
     activity_is_old: bool
     protection: Protection
     redirected_path: str | None = None
-    has_namespace: bool = True
 
 
 def container_reference(gl_repository: str | None, path: str | None) -> ContainerReference:
@@ -91,7 +90,7 @@ def gather(who: ActorReference, what: ContainerReference, pushed: Collection[Cha
         return _facts(row, _type_of(named, row[_PROJECT + 1].lower()))
     row = _fetch(who, ContainerKind.FORMER_PATH, paths, pushed)
     if row[_PROJECT] is None:
-        return replace(_facts(row, RepositoryType.PROJECT), has_namespace=split_path(what.path) is not None)
+        return _facts(row, named[-1].repository_type)
     return replace(_facts(row, _type_of(named, row[_FORMER_PATH])), redirected_path=what.path)
 
 

@@ -6,16 +6,17 @@ POST /allowed, LFS, the explanations and whatever else serves Git come through h
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+from django.db import transaction
+
 from repositories import policy
 from repositories.access_check import AccessCheck
 from repositories.gitaly.values import RepositoryRef, StorageAddress
-from repositories.models import Namespace
-from repositories.policy.repository_path import container_path, gl_repository, relative_path, split_path
-from repositories.selectors.creation import find_creatable_namespace
-from repositories.selectors.facts import ContainerReference, Facts, gather, with_otp_session
+from repositories.policy.repository_path import container_path, creatable_path, gl_repository, relative_path
+from repositories.selectors.creation import find_destination
+from repositories.selectors.facts import Facts, gather, with_otp_session
 from repositories.selectors.protection import protected_branch_names
 from repositories.services.one_shot_messages import remember_created
-from repositories.services.push_to_create import create_by_push
+from repositories.services.push_to_create import ProjectCreationError, create_by_push, lock_namespace
 from repositories.services.timed_log import TimedLog
 
 
@@ -41,16 +42,18 @@ def authorize(check: AccessCheck, *, admit: Callable[[Facts], None] | None = Non
     request = access_request(check, facts)
     verdict = policy.decide(request)
     if isinstance(verdict, policy.CreateProject):
-        facts = _created(check, facts, log)
-        request = access_request(check, facts)
-        verdict = policy.decide(request)
+        return _decide_by_creating(check, request, log)
     while isinstance(verdict, policy.NeedsGit):  # hardly ever, and hardly ever twice
         answers = ask_git(verdict.questions, check, facts, log)
         request = replace(request, answers={**request.answers, **answers})
         verdict = policy.decide(request)
-    if isinstance(verdict, policy.CreateProject):
-        raise TypeError(f"The project {facts.project} was created and is to be created again.")
-    return Decision(facts, request, verdict)
+    return Decision(facts, request, _final(verdict))
+
+
+def _final(verdict: policy.Verdict) -> policy.Allowed | policy.Denied:
+    if isinstance(verdict, policy.Allowed | policy.Denied):
+        return verdict
+    raise TypeError(f"A decision ends with Allowed or Denied, not with {verdict}.")
 
 
 def find_facts(check: AccessCheck) -> Facts:
@@ -59,7 +62,7 @@ def find_facts(check: AccessCheck) -> Facts:
 
 
 def access_request(check: AccessCheck, facts: Facts) -> policy.Request:
-    """The check and its facts, as the policy takes them."""
+    """The check and its facts, as the policy takes them; a few queries more where a first push may create its project."""
     return policy.Request(
         action=check.action,
         protocol=check.protocol,
@@ -70,32 +73,61 @@ def access_request(check: AccessCheck, facts: Facts) -> policy.Request:
         changes=check.changes,
         check_ip=check.check_ip,
         namespace_path=check.namespace_path,
-        has_namespace=facts.has_namespace,
-        may_create_project=_creatable(check, facts)[0] is not None,
+        path=check.what.path,
+        destination=None if facts.project else _destination(check, facts),
         protection=facts.protection,
     )
 
 
-def _creatable(check: AccessCheck, facts: Facts) -> tuple[Namespace | None, str]:
-    """The namespace and path in which the missing project would be created, if the actor may."""
+def _destination(check: AccessCheck, facts: Facts) -> policy.Destination | None:
+    """Where the missing project could be created, for the check by which a user begins to push."""
     user = facts.actor.account
-    parts = split_path(check.what.path) if check.what.path else None
-    is_candidate = facts.project is None and check.action == policy.Action.RECEIVE_PACK and check.changes is None
-    if user is None or parts is None or not is_candidate:
-        return None, ""
-    return find_creatable_namespace(user, parts[0]), parts[1]
+    if user is None or check.what.path is None or check.action != policy.Action.RECEIVE_PACK or check.changes is not None:
+        return None
+    parts = creatable_path(check.what.path)
+    return find_destination(user, parts[0]) if parts else None
 
 
-def _created(check: AccessCheck, facts: Facts, log: TimedLog) -> Facts:
-    """The facts after the push has created its project."""
-    namespace, path = _creatable(check, facts)
-    user = facts.actor.account
-    if namespace is None or user is None:
-        raise LookupError("The policy creates a project without a user or a namespace.")
-    project = create_by_push(namespace, path, creator_id=user.id, log=log)
-    found = gather(check.who, ContainerReference(project_id=project.pk))
-    remember_created(found, check.protocol)
-    return found
+def _decide_by_creating(check: AccessCheck, request: policy.Request, log: TimedLog) -> Decision:
+    """Create the missing project and decide about it, or about the one that another push has created meanwhile.
+
+    Raises ProjectCreationError, and UnavailableError without Gitaly.
+    """
+    try:
+        return _create_project(check, request, log)
+    except ProjectCreationError:
+        facts = find_facts(check)
+        if facts.project is None:
+            raise
+        # Created at the same moment by something that does not lock the namespace, such as a command.
+        request = access_request(check, facts)
+        return Decision(facts, request, _final(policy.decide(request)))
+
+
+def _create_project(check: AccessCheck, request: policy.Request, log: TimedLog) -> Decision:
+    """All is decided, again and under the namespace's lock, before Gitaly is asked: a refusal leaves neither row nor repository."""
+    from repositories.services.repositories_at_gitaly import create_repository  # noqa: PLC0415  loads gRPC
+
+    destination, user = request.creates_in, request.actor.account
+    if destination is None or user is None or check.what.path is None:
+        raise LookupError(f"A project is created without a namespace, a user or a path: {check}.")
+    with transaction.atomic():
+        namespace = lock_namespace(destination.namespace_id)
+        facts = find_facts(check)
+        request = access_request(check, facts)
+        verdict = policy.decide(request)
+        if not isinstance(verdict, policy.CreateProject):  # another push was quicker, or the last room is taken
+            return Decision(facts, request, _final(verdict))
+        project = create_by_push(namespace, check.what.path.rpartition("/")[2], creator_id=user.id)
+        facts = find_facts(check)
+        request = access_request(check, facts)
+        decision = Decision(facts, request, _final(policy.decide(request)))
+        if isinstance(decision.verdict, policy.Denied):
+            transaction.set_rollback(True)
+            return decision
+        create_repository(project, seconds=log.seconds_left())
+    remember_created(facts, check.protocol)
+    return decision
 
 
 def ask_git(questions: Iterable[policy.Question], check: AccessCheck, facts: Facts, log: TimedLog) -> dict[policy.Question, bool]:

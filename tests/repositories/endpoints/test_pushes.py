@@ -4,7 +4,6 @@ import base64
 import json
 import os
 import subprocess
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -30,7 +29,7 @@ from repositories.services.projects import add_redirect
 from repositories.services.protected_refs import protect_branch, protect_tag
 from repositories.services.pushes import counter_key
 from tests.factories import DeployKeyFactory, GroupFactory, SSHKeyFactory, UserFactory
-from tests.gitaly_server import FakeGitaly, running
+from tests.gitaly_server import FakeGitaly
 from tests.statements import at_most
 
 ZEROS, OLD, NEW = "0" * 40, "d14d6c0abdd253381df51a723d58691b2ee1ab08", "570e7b2abdd848b95f2f578043fc23bd6f6fd24d"
@@ -42,14 +41,6 @@ AWAY = "The push cannot be checked at the moment, because the Git storage does n
 def key(ann: User, rockets: Project) -> SSHKey:
     set_member(rockets, ann, 30)
     return SSHKeyFactory.create(id=11, user=ann)
-
-
-@pytest.fixture
-def gitaly(tmp_path: Path, db: None) -> Iterator[FakeGitaly]:
-    """A Gitaly that keeps the storage of the tests' projects."""
-    with running(tmp_path / "storages", token="gitaly token") as server:
-        Storage.objects.update_or_create(name="default", defaults={"gitaly_address": server.address, "gitaly_token": "gitaly token"})
-        yield server
 
 
 @pytest.fixture

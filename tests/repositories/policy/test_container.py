@@ -1,10 +1,41 @@
 """Rules about the project, and about pushing to it before anything is known of the changes (contract: allowed 4.4 to 4.7)."""
 
+import itertools
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
-from repositories.policy import Actor, Allowed, Change, CreateProject, Denied, Key, Reason, Request, Role, User, decide, explain
+from repositories.policy import (
+    Actor,
+    Allowed,
+    Change,
+    CreateProject,
+    Denied,
+    Destination,
+    Key,
+    Reason,
+    Request,
+    Role,
+    User,
+    decide,
+    explain,
+)
 from repositories.policy import messages as texts
-from tests.repositories.policy.questions import NOBODY, PULL, PUSH, READING_KEY, STRANGER, WRITING_KEY, ask, member, project
+from repositories.policy.repository_path import named_type
+from tests.repositories.policy.questions import (
+    EXTERNAL,
+    NOBODY,
+    OTHER_KEY,
+    PULL,
+    PUSH,
+    READING_KEY,
+    STRANGER,
+    WRITING_KEY,
+    ask,
+    member,
+    project,
+)
 
 DEVELOPER = member(Role.DEVELOPER)
 OWNER = member(Role.OWNER)
@@ -27,7 +58,7 @@ def test_missing_and_hidden_projects_are_told_apart_by_nobody(action: str) -> No
 
 
 def test_a_path_without_a_namespace_names_nothing() -> None:
-    assert message_of(ask(OWNER, PULL, None, has_namespace=False)) == "The namespace you were looking for could not be found."
+    assert message_of(ask(OWNER, PULL, None, path="rockets")) == "The namespace you were looking for could not be found."
 
 
 def test_a_repository_may_be_missing_on_disk() -> None:
@@ -57,7 +88,9 @@ REFUSED = "You are not allowed to access projects in this namespace."
         pytest.param(DEVELOPER, project(full_path="acme/tools/rockets"), "acme/tools", REFUSED, id="allowed 10.13 #295: subgroup"),
         pytest.param(DEVELOPER, project(), "other", REFUSED, id="gitlab-shell 5 #58"),
         pytest.param(DEVELOPER, project(root_is_group=False, root_path="ann"), "ann", REFUSED, id="allowed 10.13 #298: personal project"),
-        pytest.param(DEVELOPER, None, "acme", REFUSED, id="no project"),
+        pytest.param(DEVELOPER, None, "acme", texts.PROJECT_NOT_FOUND, id="gitlab-shell 5 #53: no project"),
+        pytest.param(STRANGER, CERTIFIED, None, texts.PROJECT_NOT_FOUND, id="hidden is missing, without a certificate"),
+        pytest.param(STRANGER, project(), "other", texts.PROJECT_NOT_FOUND, id="hidden is missing, with another one"),
     ],
 )
 def test_certificates_and_namespaces(actor: Actor, what: object, namespace_path: str | None, message: str | None) -> None:
@@ -145,21 +178,132 @@ def test_sizes_as_people_read_them(size: int, text: str) -> None:
     assert texts.human_size(size) == text
 
 
+ROOM = Destination(1, may_create=True, root_path="acme")
+
+
 @pytest.mark.parametrize(
     ("request_", "creates"),
     [
-        pytest.param(ask(OWNER, PUSH, None, may_create_project=True), True, id="allowed 10.4 #67"),
+        pytest.param(ask(OWNER, PUSH, None, destination=ROOM), True, id="allowed 10.4 #67"),
         pytest.param(ask(OWNER, PUSH, None), False, id="allowed 10.4 #73: may not create there"),
-        pytest.param(ask(OWNER, PULL, None, may_create_project=True), False, id="a pull creates nothing"),
-        pytest.param(ask(WRITING_KEY, PUSH, None, may_create_project=True), False, id="allowed 10.4 #76: deploy key"),
+        pytest.param(ask(OWNER, PULL, None, destination=ROOM), False, id="a pull creates nothing"),
+        pytest.param(ask(WRITING_KEY, PUSH, None, destination=ROOM), False, id="allowed 10.4 #76: deploy key"),
         pytest.param(
-            ask(OWNER, PUSH, None, may_create_project=True, changes=(Change(NONE, ID, "refs/heads/main"),)), False, id="allowed 10.4 #74"
+            ask(OWNER, PUSH, None, destination=ROOM, changes=(Change(NONE, ID, "refs/heads/main"),)), False, id="allowed 10.4 #74"
         ),
-        pytest.param(ask(OWNER, PUSH, None, may_create_project=True, has_namespace=False), False, id="no namespace"),
+        pytest.param(ask(OWNER, PUSH, None, destination=replace(ROOM, may_create=False)), False, id="without a role in the namespace"),
     ],
 )
 def test_a_push_may_create_its_project(request_: Request, creates: bool) -> None:
     assert isinstance(decide(request_), CreateProject) is creates
+
+
+CERTIFICATES = replace(ROOM, root_enforces_ssh_certificates=True)
+
+
+@pytest.mark.parametrize(
+    ("destination", "fields", "reason", "message"),
+    [
+        pytest.param(CERTIFICATES, {}, Reason.NAMESPACE_NOT_ALLOWED, REFUSED, id="certificates, none shown"),
+        pytest.param(ROOM, {"namespace_path": "other"}, Reason.NAMESPACE_NOT_ALLOWED, REFUSED, id="another group's certificate"),
+        pytest.param(
+            replace(ROOM, root_is_group=False), {"namespace_path": "acme"}, Reason.NAMESPACE_NOT_ALLOWED, REFUSED, id="personal namespace"
+        ),
+        pytest.param(
+            replace(ROOM, root_protocol="http"), {}, Reason.PROTOCOL_NOT_ALLOWED, "Git access over SSH is not allowed", id="protocol"
+        ),
+        pytest.param(
+            replace(ROOM, root_ip_allowlist=("10.0.0.0/8",)),
+            {"check_ip": "11.1.1.1"},
+            Reason.ADDRESS_NOT_ALLOWED,
+            texts.PROJECT_NOT_FOUND,
+            id="address",
+        ),
+        pytest.param(replace(ROOM, archived=True), {}, Reason.NAMESPACE_ARCHIVED, texts.PROJECT_NOT_FOUND, id="archived"),
+        pytest.param(replace(ROOM, has_room=False), {}, Reason.PROJECTS_LIMIT_REACHED, texts.PROJECT_NOT_FOUND, id="projects_limit"),
+    ],
+)
+def test_the_rules_of_a_namespace_hold_before_a_project_is_created_in_it(
+    destination: Destination, fields: dict[str, str], reason: Reason, message: str
+) -> None:
+    """Decisions 10a; and whoever may not create there is told of none of them."""
+    request = ask(OWNER, PUSH, None, destination=destination, path="acme/fresh", **fields)
+    assert decide(request) == Denied(reason, message)
+    assert reason.status == (404 if message == texts.PROJECT_NOT_FOUND else 401)
+    hidden = decide(replace(request, destination=replace(destination, may_create=False)))
+    assert hidden == Denied(Reason.PROJECT_NOT_FOUND, texts.PROJECT_NOT_FOUND)
+
+
+@pytest.mark.parametrize(
+    ("destination", "fields"),
+    [
+        pytest.param(CERTIFICATES, {"namespace_path": "ACME"}, id="a certificate of the group, case-insensitively"),
+        pytest.param(replace(ROOM, root_ip_allowlist=("10.0.0.0/8",)), {"check_ip": "10.1.1.1"}, id="an address inside"),
+        pytest.param(replace(ROOM, root_ip_allowlist=("10.0.0.0/8",)), {}, id="no address"),
+        pytest.param(replace(ROOM, root_protocol="ssh"), {}, id="the protocol that is open"),
+    ],
+)
+def test_a_project_is_created_where_the_rules_of_its_namespace_allow_it(destination: Destination, fields: dict[str, str]) -> None:
+    assert isinstance(decide(ask(OWNER, PUSH, None, destination=destination, path="acme/fresh", **fields)), CreateProject)
+
+
+OUTSIDERS = {
+    "nobody": NOBODY,
+    "outsider": STRANGER,
+    "external user": EXTERNAL,
+    "deploy key of another project": OTHER_KEY,
+    "minimal access": member(Role.MINIMAL),
+}
+HIDDEN: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "one protocol": {"root_protocol": "http"},
+    "certificates": {"root_enforces_ssh_certificates": True},
+    "addresses": {"root_ip_allowlist": ("10.0.0.0/8",)},
+    "archived": {"archived": True},
+    "read-only": {"read_only": True},
+    "no repository": {"repository_exists": False, "wiki_exists": False},
+    "over its limit": {"over_storage_limit": True},
+    "wiki switched off": {"wiki_access_level": "disabled", "repository_access_level": "disabled"},
+}
+NAMES: dict[str, dict[str, Any]] = {
+    "path": {"path": "acme/rockets"},
+    "path of a wiki": {"path": "acme/rockets.wiki", "repository_type": "wiki"},
+    "path of a design": {"path": "acme/rockets.design", "repository_type": "design"},
+    "project called wiki": {"path": "acme/rockets.wiki", "repository_type": "project"},
+    "project called design": {"path": "acme/rockets.design", "repository_type": "project"},
+    "in a namespace with a reserved name": {"path": "admin/rockets"},
+    "id": {"path": None},
+    "id of a wiki": {"path": None, "repository_type": "wiki"},
+    "id of a design": {"path": None, "repository_type": "design"},
+}
+
+
+@pytest.mark.parametrize("who", OUTSIDERS)
+@pytest.mark.parametrize("name", NAMES)
+def test_hidden_is_missing_to_the_letter(who: str, name: str) -> None:
+    """Decisions 10a: whatever the project and its group have, in whatever way somebody asks who may not know of it."""
+    missing_type = NAMES[name].get("repository_type", "project")
+    if NAMES[name]["path"] is not None:
+        missing_type = named_type(NAMES[name]["path"])
+    changes = (Change(NONE, ID, "refs/heads/topic"),)
+    for fields, action, protocol, address, certificate, pushed in itertools.product(
+        HIDDEN.values(), [PULL, PUSH, ""], ["ssh", "http", "web"], [None, "11.1.1.1"], [None, "acme", "other"], [None, changes]
+    ):
+        asked = ask(
+            OUTSIDERS[who], action, project(**fields), protocol=protocol, check_ip=address, namespace_path=certificate, changes=pushed
+        )
+        hidden = replace(asked, **NAMES[name])
+        missing = replace(asked, project=None, path=hidden.path, repository_type=missing_type)
+        assert decide(hidden) == decide(missing), hidden
+        assert isinstance(decide(hidden), Denied)
+
+
+def test_outside_its_groups_addresses_a_project_is_missing_for_members_too() -> None:
+    """Decisions 10a: neither its group's protocol nor its certificates are told from there."""
+    for fields in HIDDEN.values():
+        shut = project(**{**fields, "root_ip_allowlist": ("10.0.0.0/8",)})
+        asked = ask(OWNER, PUSH, shut, path="acme/rockets", check_ip="11.1.1.1")
+        assert message_of(asked) == message_of(replace(asked, project=None)) == texts.PROJECT_NOT_FOUND
 
 
 def test_an_explanation_has_every_rule_and_the_deciding_one() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from repositories.policy import Action, Actor, Allowed, Denied, Instance, Key, KeyKind, Reason, Request, Role, User, decide
-from tests.repositories.policy.questions import NOBODY, PULL, PUSH, READING_KEY, ask, member, project
+from tests.repositories.policy.questions import PULL, PUSH, READING_KEY, ask, member, project
 
 DEVELOPER = member(Role.DEVELOPER)
 ROCKETS = project()
@@ -191,9 +191,16 @@ def test_a_second_factor_is_asked_for_over_ssh(port: int, command: str) -> None:
     assert message_of(ask(READING_KEY, PULL, ROCKETS, instance=instance)) is None
 
 
-@pytest.mark.parametrize("actor", [DEVELOPER, NOBODY, READING_KEY])
-@pytest.mark.parametrize("what", [ROCKETS, None])
-def test_designs_are_for_the_web_whoever_asks(actor: Actor, what: object) -> None:
+@pytest.mark.parametrize("action", ["", PULL, PUSH])
+@pytest.mark.parametrize("actor", [DEVELOPER, READING_KEY])
+def test_designs_are_for_the_web_as_readers_are_told(actor: Actor, action: str) -> None:
     """Allowed 10.3 #58, decisions 18."""
-    request = ask(actor, "", what, repository_type="design")  # type: ignore[arg-type]  # a project or None
+    request = ask(actor, action, ROCKETS, repository_type="design")
     assert message_of(request) == "Designs are only accessible using the web interface"
+
+
+@pytest.mark.parametrize("actor", [DEVELOPER, READING_KEY])
+def test_a_project_called_design_takes_the_commands_of_any_other(actor: Actor) -> None:
+    request = ask(actor, "", project(full_path="acme/x.design"), path="acme/x.design")
+    assert message_of(request) == "The command you're trying to execute is not allowed."
+    assert message_of(replace(request, action=PULL)) is None
