@@ -3,3 +3,4 @@
 from django.dispatch import Signal
 
 project_moved = Signal()  # project: Project, former_root_id: int | None
+storage_alert = Signal()  # root_id: int; whoever keeps limits returns what a pusher should read, or None

@@ -9,5 +9,5 @@ class StorageLimitsConfig(AppConfig):
     name = "storage_limits"
 
     def ready(self) -> None:
-        """Listen for changes of sizes and limits."""
-        from storage_limits.services import flag  # noqa: F401, PLC0415  models are not loaded before this
+        """Listen for changes of sizes and limits, and for pushes that should read of them."""
+        from storage_limits.services import alerts, flag  # noqa: F401, PLC0415  models are not loaded before this

@@ -18,6 +18,7 @@ def follow_push(push_event_id: int, request_id: str) -> None:
     """
     from repositories.services.default_branch import settle_quietly  # noqa: PLC0415  see above
     from repositories.services.follow_up import follow_project  # noqa: PLC0415  see above
+    from repositories.services.repository_sizes import size_may_have_changed  # noqa: PLC0415  see above
 
     token = correlation_id.set(request_id)
     try:
@@ -25,5 +26,6 @@ def follow_push(push_event_id: int, request_id: str) -> None:
         if event is not None and event.project_id is not None:
             follow_project(event.project_id)
             settle_quietly(event.project_id)
+            size_may_have_changed(event.project_id)
     finally:
         correlation_id.reset(token)

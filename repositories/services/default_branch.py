@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 BRANCHES = "refs/heads/"
 SECONDS_OF_A_PUSH = 2.0
 """How long a push waits for Gitaly to tell its default branch (contract: decisions 16c)."""
-SECONDS = 10.0
+SECONDS = 5.0
 """How long workers and commands wait."""
 _CANDIDATES = 10
 """How many of the pushed branches are asked about; the first one that exists is taken."""

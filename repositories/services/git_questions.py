@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from internal_api.errors import UnavailableError
 from internal_api.logs import correlation_id
 from repositories.gitaly.client import GitalyClient
-from repositories.gitaly.errors import GitalyError
+from repositories.gitaly.errors import GitalyError, GitalyRefusedError, GitalyTokenRefusedError, RepositoryNotFoundError
 from repositories.gitaly.values import RepositoryRef, StorageAddress
 from repositories.policy import HasNewCommits, IsForced, Question
 from repositories.services.timed_log import FORCE_PUSH, PROTECTED_BRANCH_CREATION, TimedLog
@@ -17,6 +17,9 @@ from repositories.services.timed_log import FORCE_PUSH, PROTECTED_BRANCH_CREATIO
 logger = logging.getLogger(__name__)
 
 AWAY = "The push cannot be checked at the moment, because the Git storage does not answer. Please try again later."
+MISSING = "The push cannot be checked, because the repository is missing in the Git storage. Please tell an administrator."
+REFUSED = "The push cannot be checked, because the Git storage refuses this service's token. Please tell an administrator."
+UNFIT = "The push cannot be checked, because the Git storage does not serve this repository. Please tell an administrator."
 INCOMPLETE = "The push cannot be checked: the repository does not have what the push starts from."
 
 
@@ -47,7 +50,20 @@ def answer(
         return {question: _one(client, question, repository, protected, log) for question in asked}
     except GitalyError as error:
         logger.warning("Gitaly could not be asked about %s: %s", repository.gl_repository, error)
-        raise UnavailableError(AWAY) from error
+        raise UnavailableError(_sentence(error)) from error
+
+
+def _sentence(error: GitalyError) -> str:
+    """What the pusher reads: whether waiting helps, or somebody has to do something (contract: decisions 16d)."""
+    match error:
+        case RepositoryNotFoundError():
+            return MISSING
+        case GitalyTokenRefusedError():
+            return REFUSED
+        case GitalyRefusedError():
+            return UNFIT
+        case _:
+            return AWAY
 
 
 def _objects(questions: Iterable[Question]) -> list[str]:

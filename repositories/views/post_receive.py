@@ -21,6 +21,7 @@ from repositories.push_options import merge_request_warning, parse_push_options
 from repositories.selectors.facts import Facts, container_reference, gather
 from repositories.services.one_shot_messages import take_messages
 from repositories.services.pushes import Push, decrease_counter, record
+from repositories.signals import storage_alert
 
 NO_MERGE_REQUESTS = "Merge requests are not available on this server"
 NOT_A_PROJECT = "Push options are only supported for projects"
@@ -61,7 +62,8 @@ def messages_of(push: Push, raw_options: list[str], now: datetime) -> list[Messa
     if facts.project is None:
         return []
     banner = push_messages.broadcast(facts.settings.broadcasts, path=facts.project.full_path, role=user.role if user else 0, now=now)
-    found: list[Message] = [alert(banner)] if banner else []
+    found: list[Message] = _storage_alerts(facts)
+    found += [alert(banner)] if banner else []
     is_project = facts.repository_type == RepositoryType.PROJECT
     warning = merge_request_warning(raw_options, NO_MERGE_REQUESTS if is_project else NOT_A_PROJECT)
     found += [alert(warning)] if warning else []
@@ -69,6 +71,14 @@ def messages_of(push: Push, raw_options: list[str], now: datetime) -> list[Messa
     if user is not None:
         found += [basic(text) for text in take_messages(user.id, push.repository)]
     return found
+
+
+def _storage_alerts(facts: Facts) -> list[Message]:
+    """How much of its storage limit the namespace uses, where it has one and comes near it (contract: allowed case 333)."""
+    project = facts.project
+    if project is None or not project.storage_limit:
+        return []
+    return [alert(text) for _, text in storage_alert.send(sender=None, root_id=project.root_id) if text]
 
 
 def _links(facts: Facts, changes: Iterable[Change]) -> list[str]:

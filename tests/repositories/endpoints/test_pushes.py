@@ -34,6 +34,7 @@ from tests.statements import at_most
 
 ZEROS, OLD, NEW = "0" * 40, "d14d6c0abdd253381df51a723d58691b2ee1ab08", "570e7b2abdd848b95f2f578043fc23bd6f6fd24d"
 FORCE = "You are not allowed to force push code to a protected branch on this project."
+CANNOT, TELL = "The push cannot be checked, because", "Please tell an administrator."
 AWAY = "The push cannot be checked at the moment, because the Git storage does not answer. Please try again later."
 
 
@@ -128,9 +129,9 @@ def test_new_commits_as_the_basis_of_a_protected_branch(
 
 @pytest.mark.parametrize("fault", ["away", "rubbish", "token", "missing object", "missing repository", "unknown storage"])
 def test_when_git_cannot_be_asked_the_push_is_refused(
-    shell: Client, key: SSHKey, rockets: Project, gitaly: FakeGitaly, commits: list[str], fault: str
+    shell: Client, key: SSHKey, rockets: Project, gitaly: FakeGitaly, commits: list[str], fault: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Decisions 23, gitaly 6 #47: nothing is guessed."""
+    """Decisions 16d and 23, gitaly 6 #47: nothing is guessed, and the pusher reads what is the matter."""
     protect_branch(rockets, "main", {"push": [30]})
     old = commits[0]
     match fault:
@@ -149,8 +150,15 @@ def test_when_git_cannot_be_asked_the_push_is_refused(
     response = ask(shell, rockets, f"{old} {commits[1]} refs/heads/main\n")
     assert response.status_code == 503
     assert response.json()["status"] is False
-    incomplete = "The push cannot be checked: the repository does not have what the push starts from."
-    assert response.json()["message"] == (incomplete if fault == "missing object" else AWAY)
+    sentences = {
+        "missing object": "The push cannot be checked: the repository does not have what the push starts from.",
+        "missing repository": f"{CANNOT} the repository is missing in the Git storage. {TELL}",
+        "token": f"{CANNOT} the Git storage refuses this service's token. {TELL}",
+        "unknown storage": f"{CANNOT} the Git storage does not serve this repository. {TELL}",
+    }
+    assert response.json()["message"] == sentences.get(fault, AWAY)
+    if fault == "missing repository":
+        assert "The repository is missing at Gitaly" in caplog.text
 
 
 def test_a_gitaly_that_hangs_ends_the_push_in_time(
