@@ -39,8 +39,8 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 class RefusedPeerAdmin(ReadOnlyAdmin):
     """From where tokens come that prove nothing."""
 
-    list_display = ("day", "address", "caller", "number", "last_at")
-    list_filter = ("day", "caller")
+    list_display = ("day", "address", "caller", "client", "number", "last_at")
+    list_filter = ("day", "caller", "client")
     search_fields = ("address",)
     ordering = ("-day", "-number")
 

@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
+from internal_api.client_programs import program_of
 from internal_api.errors import UnauthorizedError
 from internal_api.logs import note
 from internal_api.metrics import refused_tokens
@@ -65,7 +66,7 @@ class ServiceJWTAuthentication(BaseAuthentication):
             return None, self.service.verify(token, service_secrets(self.service))
         except InvalidServiceTokenError as error:
             refused_tokens.labels(self.service.issuer).inc()
-            refused_peers.count(peer_of(request.META), self.service.issuer)
+            refused_peers.count(peer_of(request.META), self.service.issuer, program_of(request.META))
             logger.info("A token of %s was refused: %s", self.service.issuer, error)
             raise UnauthorizedError(self.refusal) from None
 

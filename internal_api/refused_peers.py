@@ -13,12 +13,15 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from internal_api.client_programs import ClientProgram
 from internal_api.models import RefusedPeer
 
 logger = logging.getLogger(__name__)
 SECONDS = 10.0
 MOST_ADDRESSES = 50
 OTHERS = "others"
+type_of_peer = tuple[str, str, str]
+"""Address, expected caller, and the program that the User-Agent names."""
 
 
 class RefusedPeers:
@@ -26,14 +29,15 @@ class RefusedPeers:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._seen: Counter[tuple[str, str]] = Counter()
-        self._told = time.monotonic()
+        self._seen: Counter[type_of_peer] = Counter()
+        self._told = time.monotonic() - SECONDS  # the first refusal is written at once: an administrator may be looking for it
 
-    def count(self, address: str, caller: str) -> None:
+    def count(self, address: str, caller: str, client: str = ClientProgram.OTHER) -> None:
         """One more; now and then everything is written down."""
+        peer = (address or "unix", caller, client)
         with self._lock:
-            known = (address, caller) in self._seen or len(self._seen) < MOST_ADDRESSES
-            self._seen[(address or "unix", caller) if known else (OTHERS, caller)] += 1
+            known = peer in self._seen or len(self._seen) < MOST_ADDRESSES
+            self._seen[peer if known else (OTHERS, caller, client)] += 1
             now = time.monotonic()
             if now - self._told < SECONDS:
                 return
@@ -56,10 +60,12 @@ class RefusedPeers:
 
 
 @transaction.atomic
-def _write(seen: Counter[tuple[str, str]]) -> None:
+def _write(seen: Counter[type_of_peer]) -> None:
     now = timezone.now()
-    for (address, caller), number in sorted(seen.items()):
-        row, _ = RefusedPeer.objects.get_or_create(day=now.date(), address=address[:64], caller=caller, defaults={"last_at": now})
+    for (address, caller, client), number in sorted(seen.items()):
+        row, _ = RefusedPeer.objects.get_or_create(
+            day=now.date(), address=address[:64], caller=caller, client=client, defaults={"last_at": now}
+        )
         RefusedPeer.objects.filter(pk=row.pk).update(number=F("number") + number, last_at=now)
 
 

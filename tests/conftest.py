@@ -14,6 +14,7 @@ from pytest_django.fixtures import Settings
 from accounts.models import User
 from internal_api import instance, rate_limits
 from internal_api.authentication import service_secrets
+from internal_api.last_calls import last_calls
 from internal_api.logs import JSONFormatter
 from internal_api.refused_peers import refused_peers
 from internal_api.service_tokens import KAS, SHELL
@@ -63,6 +64,7 @@ def nothing_remembered() -> Iterator[None]:
     instance.forget()
     rate_limits.forget()
     refused_peers.forget()
+    last_calls.pause()
     yield
     instance.forget()
 

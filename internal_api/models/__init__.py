@@ -2,8 +2,9 @@
 
 from internal_api.models.audit_event import AuditEvent
 from internal_api.models.instance_settings import InstanceSettings
+from internal_api.models.last_call import LastCall
 from internal_api.models.refused_peer import RefusedPeer
 from internal_api.models.shared_value import SharedValue
 from internal_api.models.task_worker import TaskWorker
 
-__all__ = ["AuditEvent", "InstanceSettings", "RefusedPeer", "SharedValue", "TaskWorker"]
+__all__ = ["AuditEvent", "InstanceSettings", "LastCall", "RefusedPeer", "SharedValue", "TaskWorker"]

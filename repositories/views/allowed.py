@@ -7,7 +7,9 @@ from rest_framework.request import Request
 
 from accounts.selectors.users import user_exists
 from internal_api.errors import DomainError, NotFoundError, UnavailableError
+from internal_api.last_calls import last_calls
 from internal_api.logs import note
+from internal_api.models.last_call import CallKind
 from internal_api.peers import peer_of
 from internal_api.responses import JSONResponse
 from internal_api.views.base import ShellViewSet
@@ -31,6 +33,7 @@ class AllowedViewSet(ShellViewSet):
         note(request, **log_fields(decision))
         record_decision(check, decision)
         verdict = decision.verdict
+        note_call(check, granted=isinstance(verdict, policy.Allowed))
         if isinstance(verdict, policy.Denied):
             return JSONResponse({"status": False, "message": verdict.message}, status=verdict.reason.status)
         return JSONResponse(access_granted(decision.facts, check.quarantine))
@@ -39,6 +42,16 @@ class AllowedViewSet(ShellViewSet):
         body = super().error_body(error)
         with_status = InvalidAccessCheckError | ProjectCreationError | UnavailableError
         return {"status": False, **body} if isinstance(error, with_status) else body
+
+
+def note_call(check: AccessCheck, *, granted: bool) -> None:
+    """Note who asked what: GitLab Shell before a command, or Gitaly's hook about the refs of a push."""
+    if check.changes is not None:
+        last_calls.note(CallKind.CHANGES_ALLOWED)
+        return
+    last_calls.note(CallKind.SHELL_ALLOWED)
+    if granted and check.action == policy.Action.RECEIVE_PACK:
+        last_calls.note(CallKind.PUSH_GRANTED)
 
 
 def admit(check: AccessCheck, peer: str, facts: Facts) -> None:

@@ -9,7 +9,9 @@ from rest_framework.request import Request
 
 from accounts.selectors.actors import NOBODY, ActorReference, actor_reference
 from internal_api.errors import BadRequestError
+from internal_api.last_calls import last_calls
 from internal_api.logs import note
+from internal_api.models.last_call import CallKind
 from internal_api.parameters import Parameters
 from internal_api.responses import JSONResponse
 from internal_api.views.base import ShellViewSet
@@ -48,6 +50,7 @@ class PostReceiveViewSet(ShellViewSet):
         )
         note(request, project=facts.project.full_path if facts.project else None, refs=len(push.changes))
         repository = _text(parameters, "gl_repository") or ""
+        last_calls.note(CallKind.POST_RECEIVE)
 
         def respond() -> dict[str, Any]:
             decreased = decrease_counter(repository) if repository else True

@@ -2,6 +2,8 @@
 
 from rest_framework.request import Request
 
+from internal_api.last_calls import last_calls
+from internal_api.models.last_call import CallKind
 from internal_api.responses import JSONResponse
 from internal_api.views.base import ShellViewSet
 from repositories.access_parameters import gitaly_client_context
@@ -15,4 +17,5 @@ class PreReceiveViewSet(ShellViewSet):
         parameters = self.parameters()
         gitaly_client_context(parameters)
         repository = parameters.required_text("gl_repository")
+        last_calls.note(CallKind.PRE_RECEIVE)
         return JSONResponse({"reference_counter_increased": increase_counter(repository)})

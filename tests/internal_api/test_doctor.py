@@ -18,7 +18,7 @@ from pytest_django.fixtures import Settings
 from internal_api.doctor import Consultation, Finding, Level, examine
 from internal_api.models import TaskWorker
 from internal_api.shared_store.database import DatabaseStore
-from repositories.models import Project, PushEvent, Storage
+from repositories.models import Project, Storage
 from repositories.services.after_push import follow_push
 from tests.conftest import SHELL_SECRET
 from tests.gitaly_server import running
@@ -154,12 +154,6 @@ def test_each_gitaly(db: None, tmp_path: Path, rockets: Project) -> None:
             storage.gitaly_address, storage.gitaly_token = server.address, token
             storage.save()
             assert found("storage default").level == level
-
-
-def test_whether_pushes_are_reported(rockets: Project) -> None:
-    assert "gitaly check" in found("calls from Gitaly").advice
-    PushEvent.objects.create(project=rockets, gl_repository="project-1", created_at=timezone.now() - timedelta(hours=3))
-    assert found("calls from Gitaly").text == "the last push was reported 3.0 hours ago"
 
 
 def test_the_command_prints_a_line_each_and_fails_when_something_does_not_work(db: None, server: Answering) -> None:
