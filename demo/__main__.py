@@ -53,7 +53,7 @@ def story(service: Service, server: SSHServer) -> None:
     git(server, "carol", "clone", address, str(server.directory / "stolen"))
     explained = ("--user", "carol", "--project", "acme/rockets", "--action", "git-upload-pack")
     say(f"Why? python manage.py explain_access {shlex.join(explained)}")
-    sys.stdout.write("".join(f"  {line}\n" for line in service.manage("explain_access", *explained).splitlines()))
+    sys.stdout.write("".join(f"  {line}\n" for line in service.manage("explain_access", *explained, code=1).splitlines()))
     say("Clone it yourself:")
     sys.stdout.write(f"  GIT_SSH_COMMAND='{' '.join(server.ssh('ann'))}' git clone {address}\n")
 

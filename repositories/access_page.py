@@ -9,7 +9,7 @@ from accounts.selectors.actors import NOBODY, ActorKind, ActorReference
 from accounts.selectors.ssh_keys import get_key
 from repositories import policy
 from repositories.access_check import AccessCheck
-from repositories.services.explanations import Explanation, explain, named_repository
+from repositories.services.explanations import Explanation, UnexplainableError, explain, named_repository
 
 _NEW, _OLD = "1" * 40, "2" * 40
 
@@ -39,7 +39,7 @@ class AccessForm(forms.Form):
             raise forms.ValidationError(error.message) from error
 
     def explanation(self) -> Explanation:
-        """What the policy says; the form is valid."""
+        """What the policy says; the form is valid. Raises UnexplainableError."""
         values: dict[str, Any] = self.cleaned_data
         username = values["username"].strip().lower()
         who = values["key"] or (ActorReference(ActorKind.USERNAME, username) if username else NOBODY)
@@ -69,5 +69,15 @@ class AccessForm(forms.Form):
             try:
                 self._changes()
             except (policy.MalformedChangesError, KeyError):
-                self.add_error("ref", "This is no ref.")
+                self.add_error("ref", "Not a valid ref name.")
         return values
+
+    def found(self) -> Explanation | None:
+        """The explanation, or None with the form's errors when it cannot be given."""
+        if not self.is_bound or not self.is_valid():
+            return None
+        try:
+            return self.explanation()
+        except UnexplainableError as error:
+            self.add_error(None, error.message)
+            return None

@@ -217,10 +217,14 @@ def test_may_this_key_push_that_ref(administrator: Client, company: dict[Any, An
     protect_branch(company[Project], "release", {"push": [company[User]], "merge": [company[User]]})
     assert answer(username="ann", ref="refs/heads/release") == "allowed"
     assert answer(username="ann", ref="refs/heads/release", change="force").startswith("denied (")
-    assert answer(username="nobody").startswith("denied (project_not_found)")
+    assert "There is no user &#x27;nobody&#x27;." in answer(username="nobody")
+    assert "There is no project &#x27;acme/nothing&#x27;" in answer(username="ann", project="acme/nothing", action="git-upload-pack")
+    assert "check_ip must be an IP address" in answer(username="ann", check_ip="office")
+    assert answer(username="ann", project="ann/brand-new") == "the project would be created"
+    assert not Project.objects.filter(path="brand-new").exists()
     assert answer(username="ann", action="git-upload-pack") == "allowed"
     assert "There is no key" in answer(key="nonsense")
-    assert "This is no ref." in answer(username="ann", ref="a b\nc")
+    assert "Not a valid ref name." in answer(username="ann", ref="a b\nc")
     assert '<form method="get">' in administrator.get(address).content.decode()
     assert Refusal.objects.count() == refusals
     assert Client().get(address).status_code == 302

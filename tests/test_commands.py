@@ -14,6 +14,7 @@ import pyotp
 import pytest
 from django.core.management import CommandError, call_command, get_commands, load_command_class
 from django.db import connection
+from django.test import Client
 
 from accounts.models import PersonalAccessToken, SSHKey, User
 from accounts.services.personal_access_tokens import create_token
@@ -34,6 +35,17 @@ def run(*arguments: str) -> Any:
     out = StringIO()
     call_command(*arguments, "--json", stdout=out)
     return json.loads(out.getvalue())
+
+
+def explained(*arguments: str) -> Any:
+    """What `explain_access` prints, with its exit code."""
+    out = StringIO()
+    code: Any = 0
+    try:
+        call_command("explain_access", *arguments, "--json", stdout=out)
+    except SystemExit as error:
+        code = error.code
+    return {**json.loads(out.getvalue()), "code": code}
 
 
 def test_a_company_is_made_command_by_command(db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,9 +108,12 @@ def test_tokens_for_curl(command: str, service: Any) -> None:
 
 def test_each_rule_is_told_and_nothing_recorded(rockets: Project, ann: User) -> None:
     set_member(rockets, ann, 20)
-    told = run("explain_access", "--user", "ANN", "--project", "acme/rockets", "--action", "git-receive-pack")
+    told = explained("--user", "ANN", "--project", "acme/rockets", "--action", "git-receive-pack")
     assert (told["actor"], told["role"], told["project"]) == ("ann", "reporter", "acme/rockets")
     assert told["rules"]["the_project_is_visible"] == "allowed"
+    assert told["rules"]["the_actor_may_download"] == "does not apply"
+    assert told["rules"]["the_changes_may_be_pushed"] == "does not apply"
+    assert (told["decided_by"], told["code"]) == ("the_actor_may_push", 1)
     assert told["rules"]["the_actor_may_push"] == "denied (push_not_allowed): You are not allowed to push code to this project."
     assert told["verdict"] == told["rules"]["the_actor_may_push"]
     assert not Refusal.objects.exists()
@@ -106,12 +121,73 @@ def test_each_rule_is_told_and_nothing_recorded(rockets: Project, ann: User) -> 
 
 def test_an_explanation_for_a_key_an_id_and_nobody(rockets: Project, ann: User) -> None:
     key = SSHKeyFactory.create(user=ann)
-    told = run("explain_access", "--key-id", str(key.pk), "--project", f"project-{rockets.pk}")
+    told = explained("--key-id", str(key.pk), "--project", f"project-{rockets.pk}")
     assert (told["actor"], told["role"]) == ("ann", "none")
-    assert run("explain_access", "--project", "no/where")["project"] == "not found"
     out = StringIO()
-    call_command("explain_access", "--project", "acme/rockets", stdout=out)
+    with pytest.raises(SystemExit, match="1"):
+        call_command("explain_access", "--project", "acme/rockets", stdout=out)
     assert "the_project_is_visible: denied (project_not_found)" in out.getvalue()
+
+
+def test_an_explanation_of_a_first_push_creates_nothing(ann: User, acme: Namespace) -> None:
+    """As /allowed would decide, but for making the project."""
+    push = ["--user", "ann", "--action", "git-receive-pack"]
+    told = explained(*push, "--project", "ann/brand-new")
+    assert (told["verdict"], told["code"]) == ("the project would be created", 0)
+    assert (told["project"], told["decided_by"]) == ("ann/brand-new (does not exist)", "the_namespace_takes_the_project")
+    assert told["rules"]["the_project_is_visible"] == "does not apply"
+    User.objects.filter(pk=ann.pk).update(projects_limit=0)
+    told = explained(*push, "--project", "ann/brand-new")
+    assert (told["verdict"].split(":")[0], told["code"]) == ("denied (projects_limit_reached)", 1)
+    told = explained(*push, "--project", "acme/brand-new")
+    assert (told["decided_by"], told["code"]) == ("the_project_is_there", 1)
+    assert told["rules"]["the_actor_may_upload"] == "not reached"
+    assert not Project.objects.exists()
+
+
+def test_an_explanation_says_what_only_git_knows(rockets: Project, ann: User) -> None:
+    set_member(rockets, ann, 40)
+    run("protect_branch", "acme/rockets", "main")
+    changes = f"{'1' * 40} {'2' * 40} refs/heads/main"
+    told = explained("--user", "ann", "--project", "acme/rockets", "--action", "git-receive-pack", "--changes", changes)
+    assert told["verdict"].startswith("only Git knows: ")
+    assert told["code"] == 3
+    told = explained("--user", "ann", "--project", "acme/rockets")
+    assert (told["verdict"], told["decided_by"], told["code"]) == ("allowed", "no rule objects", 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--user", "noone"], "There is no user 'noone'."),
+        (["--key-id", "999"], "There is no SSH key 999 for authentication."),
+        (["--project", "no/where"], "There is no project 'no/where', and this command would not create it."),
+        (["--project", "no/where", "--action", "git-receive-pack"], "There is no project 'no/where'"),
+        (["--project", "project-999"], "There is no project of that id"),
+        (["--project", "acme/nothing.wiki"], "There is no project 'acme/nothing.wiki'"),
+        (["--protocol", "ftp"], "protocol must be one of ssh, http, web, not 'ftp'."),
+        (["--check-ip", "office"], "check_ip must be an IP address, not 'office'."),
+        (["--namespace-path", "nowhere"], "There is no group 'nowhere'."),
+        (["--changes", f"{'0' * 40} {'1' * 40} main"], "A ref begins with refs/, as refs/heads/main does, not 'main'."),
+        (["--changes", "nonsense"], "Line 1 of changes"),
+    ],
+)
+def test_an_explanation_refuses_what_does_not_exist(rockets: Project, ann: User, arguments: list[str], line: str) -> None:
+    with pytest.raises(CommandError) as caught:
+        call_command("explain_access", *(["--user", "ann"] if "--key-id" not in arguments else []), "--project", "acme/rockets", *arguments)
+    assert line in str(caught.value)
+    assert caught.value.returncode == 2
+
+
+@pytest.mark.parametrize("url", ["/admin/repositories/project/access/"])
+def test_only_administrators_are_explained_anything(ann: User, rockets: Project, url: str) -> None:
+    client = Client()
+    client.force_login(ann)
+    response = client.get(
+        url, {"ask": "Ask", "project": "acme/rockets", "action": "git-upload-pack", "protocol": "ssh", "change": "update"}
+    )
+    assert response.status_code == 302
+    assert response["Location"].startswith("/admin/login/")
 
 
 def test_an_explanation_knows_the_protected_branches(rockets: Project, ann: User) -> None:
@@ -119,7 +195,7 @@ def test_an_explanation_knows_the_protected_branches(rockets: Project, ann: User
     made = run("protect_branch", "acme/rockets", "pro*", "--push", "maintainer", "--merge", "no_one")
     assert made == {"path": "acme/rockets", "name": "pro*", "push": "maintainer", "merge": "no_one", "allow_force_push": False}
     changes = f"{'0' * 40} {'1' * 40} refs/heads/prod"
-    told = run("explain_access", "--user", "ann", "--project", "acme/rockets", "--action", "git-receive-pack", "--changes", changes)
+    told = explained("--user", "ann", "--project", "acme/rockets", "--action", "git-receive-pack", "--changes", changes)
     expected = "denied (protected_branch_creation): You are not allowed to create protected branches on this project."
     assert told["rules"]["the_changes_may_be_pushed"] == told["verdict"] == expected
 

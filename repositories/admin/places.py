@@ -152,7 +152,7 @@ class ProjectAdmin(admin.ModelAdmin):
         from repositories.access_page import AccessForm  # noqa: PLC0415  loaded by the first who asks
 
         form = AccessForm(request.GET if "ask" in request.GET else None)
-        found = form.explanation() if form.is_bound and form.is_valid() else None
+        found = form.found()
         context = {**self.admin_site.each_context(request), "title": "May they?", "form": form, "found": found}
         return TemplateResponse(request, "admin/repositories/project/access.html", context)
 

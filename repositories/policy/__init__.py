@@ -8,7 +8,8 @@ account, command), `container` (project there, visible, its certificates and add
 """
 
 from repositories.policy.changes import ANY, Change, MalformedChangesError, parse_changes
-from repositories.policy.decision import decide, explain
+from repositories.policy.decision import decide
+from repositories.policy.explanation import Skipped, explain
 from repositories.policy.facts import Action, Actor, Destination, Instance, Key, KeyKind, Project, RepositoryType, Role, User
 from repositories.policy.protection import BranchRule, Grants, Protection, TagRule
 from repositories.policy.request import Request
@@ -39,6 +40,7 @@ __all__ = [
     "RepositoryType",
     "Request",
     "Role",
+    "Skipped",
     "TagRule",
     "User",
     "Verdict",

@@ -44,8 +44,3 @@ def decide(request: Request) -> Verdict:
         if verdict is not None:
             return verdict
     return _ALLOWED
-
-
-def explain(request: Request) -> tuple[tuple[str, Verdict], ...]:
-    """What each rule says of a request, in order, those after the deciding one too."""
-    return tuple((rule.__name__, _ALLOWED if (verdict := rule(request)) is None else verdict) for rule in RULES)

@@ -106,11 +106,11 @@ class Service:
         """What GitLab Shell would show."""
         return SHELL.issue(self.shell_secret.read_bytes().strip())
 
-    def manage(self, *arguments: str, text: str | None = None) -> str:
-        """Run a management command; what it prints. Raises CalledProcessError."""
+    def manage(self, *arguments: str, text: str | None = None, code: int = 0) -> str:
+        """Run a management command that ends with `code`; what it prints. Raises AssertionError."""
         command = [sys.executable, str(ROOT / "manage.py"), *arguments]
         done = subprocess.run(command, env=self.environment, input=text, capture_output=True, text=True, check=False, cwd=ROOT)
-        if done.returncode:
+        if done.returncode != code:
             raise AssertionError(f"{arguments} failed: {done.stderr}")
         return done.stdout
 

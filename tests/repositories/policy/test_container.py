@@ -17,11 +17,14 @@ from repositories.policy import (
     Reason,
     Request,
     Role,
+    Skipped,
     User,
     decide,
     explain,
 )
 from repositories.policy import messages as texts
+from repositories.policy.decision import RULES
+from repositories.policy.explanation import APPLIES
 from repositories.policy.repository_path import named_type
 from tests.repositories.policy.questions import (
     EXTERNAL,
@@ -309,9 +312,24 @@ def test_outside_its_groups_addresses_a_project_is_missing_for_members_too() -> 
 def test_an_explanation_has_every_rule_and_the_deciding_one() -> None:
     request = ask(STRANGER, PUSH, project())
     told = dict(explain(request))
+    assert [name for name, _ in explain(request)] == [rule.__name__ for rule in RULES]
     assert told["the_project_is_visible"] == decide(request)
-    assert told["the_key_is_good"] == Allowed()
-    assert told["the_actor_may_push"] == Denied(Reason.PUSH_NOT_ALLOWED, texts.PUSH_NOT_ALLOWED)
+    assert told["the_account_may_use_git"] == Allowed()
+    assert told["the_key_is_good"] == told["the_actor_may_download"] == Skipped.DOES_NOT_APPLY
+    assert told["the_actor_may_push"] == told["the_repository_exists"] == Skipped.NOT_REACHED
+
+
+@pytest.mark.parametrize("who", ["nobody", "outsider", "deploy key of another project", "minimal access"])
+def test_a_rule_that_does_not_apply_objects_to_nothing(who: str) -> None:
+    changes = (Change(NONE, ID, "refs/heads/topic"),)
+    whats = [None, *(project(**fields) for fields in HIDDEN.values())]
+    for what, action, protocol, kind, pushed, destination in itertools.product(
+        whats, [PULL, PUSH, ""], ["ssh", "http", "web"], ["project", "wiki", "design"], [None, (), changes], [None, ROOM, CERTIFICATES]
+    ):
+        request = ask(OUTSIDERS[who], action, what, protocol=protocol, repository_type=kind, changes=pushed, destination=destination)
+        assert set(APPLIES) == set(RULES)
+        for rule in RULES:
+            assert APPLIES[rule](request) or rule(request) is None, (rule.__name__, request)
 
 
 @pytest.mark.parametrize("verdict", [Allowed(), Denied(Reason.BLOCKED, "no"), CreateProject()])
