@@ -9,6 +9,10 @@ import pytest
 from tests.live.proxy import Proxy, running_proxy
 from tests.live.service import Service, temporary_directory
 from tests.live.ssh_server import SSHServer, running_sshd
+from tests.recordings.exchanges import recorded_shapes
+
+NOT_RECORDED = {"kubernetes/agent_events", "kubernetes/receptive_agents"}
+"""Calls of versions of kas that are later than the recorded one."""
 
 
 @pytest.fixture(scope="session")
@@ -37,8 +41,13 @@ def sshd(running: tuple[SSHServer, Proxy]) -> SSHServer:
 
 @pytest.fixture
 def proxy(running: tuple[SSHServer, Proxy]) -> Iterator[Proxy]:
-    """What sshd and the hooks ask through, with nothing kept yet and no fault."""
+    """What sshd and the hooks ask through, with nothing kept yet and no fault.
+
+    Whatever a stand-in sends has the headers and keys of a recorded request, in that order.
+    """
     asked = running[1]
     asked.exchanges.clear()
     yield asked
     asked.lift()
+    shapes = {exchange.shape for exchange in asked.exchanges if exchange.endpoint not in NOT_RECORDED}
+    assert shapes <= recorded_shapes(), shapes - recorded_shapes()

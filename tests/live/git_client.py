@@ -9,7 +9,7 @@ keys, one X-Request-Id for all calls of an SSH connection, three attempts with t
 body after 429, 5xx and a broken connection, Retry-After obeyed without a limit, the frame round an
 error. What it cannot show: sshd asks for each key twice (gitlab-sshd once), a certificate's plain
 key is not looked up first, git talks to its repository without Gitaly's gRPC between, packfile
-statistics in audit events, 2fa_verify and the other commands that are not git's.
+statistics (zeros in audit events), 2fa_verify and the other commands that are not git's.
 """
 
 import base64
@@ -33,6 +33,7 @@ from typing import Any, NamedTuple
 SHELL_AGENT = "GitLab-Shell"
 SHELL_ATTEMPTS = 3
 FIRST_WAIT_SECONDS = 1.0
+NOT_COUNTED = {"payload_size": 0, "packets": 0, "wants": 0}
 UNREACHABLE = "Internal API unreachable"
 _TOO_MANY, _FAULT, _NOT_IMPLEMENTED = 429, 500, 501
 
@@ -274,6 +275,7 @@ def report(client: Client, action: str, answer: dict[str, Any], address: str) ->
         "gl_repository": answer["gl_repository"],
         "username": answer["gl_username"],
         **({"key_id": key} if key else {}),
+        **({"packfile_stats": NOT_COUNTED} if action == "git-upload-pack" else {}),
         "check_ip": address,
         "changes": "_any",
     }

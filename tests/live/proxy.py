@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.recordings.exchanges import Shape, shape
+
 PREFIX = "/api/v4/internal/"
 HOP_BY_HOP = {"connection", "content-length", "transfer-encoding"}
 
@@ -33,6 +35,10 @@ class Exchange:
 
     def header(self, name: str) -> str:
         return next((value for key, value in self.headers if key.lower() == name.lower()), "")
+
+    @property
+    def shape(self) -> Shape:
+        return shape(self.method, self.path, self.headers, self.body.decode())
 
     def json(self) -> Any:
         return json.loads(self.body)

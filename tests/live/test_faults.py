@@ -88,7 +88,7 @@ class Load:
         return self.ask("allowed", PULL)[0]
 
     def push(self, number: int, tries: int = 1) -> bool:
-        """Report a push, again under the same id when there was no answer, as Gitaly does; whether it was taken."""
+        """Report a push, again under the same id when there was no answer, as a proxy between may (Gitaly asks once); whether it was taken."""
         values = {"identifier": "user-7", "gl_repository": "project-1", "changes": f"{ZEROS} {number:040x} refs/heads/b{number}"}
         request_id = uuid.uuid4().hex
         for attempt in range(tries):

@@ -10,9 +10,10 @@ import pytest
 
 from tests.gitaly_server import FakeGitaly, running
 from tests.live import hook_client
-from tests.live.proxy import Exchange, Proxy
+from tests.live.proxy import PREFIX, Exchange, Proxy
 from tests.live.service import Service
 from tests.live.ssh_server import SSHServer
+from tests.recordings.exchanges import recorded_shapes
 
 pytestmark = [pytest.mark.live, pytest.mark.xdist_group("live")]
 
@@ -48,6 +49,8 @@ def work(service: Service, sshd: SSHServer, gitaly: FakeGitaly, tmp_path: Path) 
     path = gitaly.path_of("default", f"@hashed/{digest[:2]}/{digest[2:4]}/{digest}.git")
     if not path.exists():
         gitaly.make(f"@hashed/{digest[:2]}/{digest[2:4]}/{digest}.git")
+    with (path / "config").open("a") as config:
+        config.write("[receive]\n\tadvertisePushOptions = true\n")
     hook_client.install(path, sshd.url, service.shell_secret, f"project-{number}")
     for arguments in (
         ["init", "--quiet", "--initial-branch=main", str(tmp_path)],
@@ -167,3 +170,46 @@ def test_a_greeting_that_fails_says_why(sshd: SSHServer, proxy: Proxy) -> None:
     assert done.returncode == 1
     assert "remote: ERROR: Failed to get username: Internal API unreachable" in done.stderr
     assert len(proxy.sent("discover")) == 3
+
+
+PLAYED_BY_NOBODY = {
+    "check",
+    "lfs_authenticate",
+    "personal_access_token",
+    "two_factor_manual_otp_check",
+    "two_factor_push_otp_check",
+    "two_factor_recovery_codes",
+}
+"""Recorded endpoints that no stand-in calls: the tests of each endpoint do it without SSH."""
+
+
+def test_a_stand_in_plays_every_other_recorded_call(service: Service, sshd: SSHServer, work: Path, proxy: Proxy, tmp_path: Path) -> None:
+    """What they send is compared by the proxy: headers and keys of all, in order."""
+    login = [sshd.address("").removeprefix("ssh://").partition(":")[0]]
+    subprocess.run([*sshd.ssh("ann"), *login], check=True, timeout=60)
+    origin = sshd.git("ann", "remote", "get-url", "origin", cwd=work).stdout.strip()
+    sshd.certify("authority", "certified_for_all", "ann")
+    push(sshd, work, "main")
+    push(sshd, work, "main:refs/heads/topic")
+    done = sshd.git("certified_for_all", "push", "origin", "main:refs/heads/mine", cwd=work)
+    assert done.returncode == 0, done.stderr
+    service.seed({"instance": {"log_git_audit_events": True}})
+    try:
+        push(sshd, work, "-o", "ci.skip", ":refs/heads/topic")
+        clone = sshd.git("ann", "clone", "--quiet", origin, str(tmp_path / "clone"))
+        assert clone.returncode == 0, clone.stderr
+    finally:
+        service.seed({"instance": {"log_git_audit_events": False}})
+    recorded = {shape for shape in recorded_shapes() if not shape.agent.startswith("gitlab-kas")}
+    missing = {shape.kind for shape in recorded} - {one.shape.kind for one in proxy.exchanges}
+    assert {path.removeprefix(PREFIX) for _, _, path in missing} == PLAYED_BY_NOBODY
+    assert {one.status for one in proxy.sent("allowed")} == {200}
+
+
+@pytest.mark.parametrize("agent", [SHELL, "gitaly/18.9.0-rc4", "gitlab-kas/v0.0.0/00000000"])
+def test_a_request_with_other_names_is_not_alike(agent: str) -> None:
+    """The comparison itself: one header or key more, less or elsewhere is seen."""
+    for one in (shape for shape in recorded_shapes() if shape.agent == agent):
+        for names in (one.headers[:-1], (*one.headers, "Accept-Language"), one.headers[::-1]):
+            assert one._replace(headers=names) not in recorded_shapes()
+        assert one._replace(keys=(*one.keys, "other")) not in recorded_shapes()

@@ -3,12 +3,13 @@
 import json
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
 
 DIRECTORY = Path(__file__).parent
 SEED = DIRECTORY / "seed.yaml"
@@ -40,14 +41,6 @@ class Exchange:
         return str(self.line["body"])
 
     @property
-    def values(self) -> Any:
-        """The JSON of the body; None without one or with one that is not JSON."""
-        try:
-            return json.loads(self.body)
-        except ValueError:
-            return None
-
-    @property
     def is_injected(self) -> bool:
         """Whether the recording proxy answered, so that the service never saw the request."""
         return bool(self.line["answer"].get("injected"))
@@ -56,11 +49,49 @@ class Exchange:
     def seconds_since_last(self) -> float:
         return float(self.line.get("after_s", 0))
 
-    @cached_property
+    @property
+    def shape(self) -> "Shape":
+        return shape(str(self.line["method"]), self.path, self.headers, self.body)
+
+
+class Shape(NamedTuple):
+    """What two calls of one kind have in common, whatever their values."""
+
+    agent: str
+    method: str
+    path: str
+    query: tuple[str, ...]
+    headers: tuple[str, ...]
+    keys: tuple[str, ...]
+
+    @property
     def kind(self) -> tuple[str, str, str]:
-        """What calls are alike: the program by its User-Agent, the method, the path."""
-        agent = dict(self.headers)["User-Agent"].partition("/")[0]
-        return agent, str(self.line["method"]), self.path.partition("?")[0]
+        """Who calls what."""
+        return self.agent, self.method, self.path
+
+
+def shape(method: str, path: str, headers: Iterable[tuple[str, str]], body: str) -> Shape:
+    """Return the names that a request has, in order: headers, query, keys of its JSON."""
+    address, _, query = path.partition("?")
+    listed = list(headers)
+    try:
+        values = json.loads(body)
+    except ValueError:
+        values = {}
+    return Shape(
+        dict(listed)["User-Agent"],
+        method,
+        address,
+        tuple(name for name, _ in parse_qsl(query)),
+        tuple(name for name, _ in listed),
+        tuple(values),
+    )
+
+
+@cache
+def recorded_shapes() -> frozenset[Shape]:
+    """Return every shape of a request that a real client was seen to send."""
+    return frozenset(exchange.shape for exchange in everything())
 
 
 @dataclass(frozen=True)
