@@ -1,6 +1,6 @@
 """`make demo`: a clone and pushes over real SSH on loopback, with each question that goes to the service and each answer.
 
-OpenSSH plays gitlab-sshd, a hundred lines of Python (tests/live) play GitLab Shell and Gitaly's hooks; git and the service are real.
+OpenSSH plays gitlab-sshd, two Python programs (tests/live) play GitLab Shell and Gitaly's hooks; git and the service are real.
 """
 
 import os

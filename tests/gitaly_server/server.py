@@ -1,6 +1,7 @@
 """The calls of repositories/gitaly/gitaly.proto, with the status codes of the real server (contract: gitaly 4.2, 4.4).
 
-Every answer comes from a real bare repository and the git program. What it cannot show: which branch the real server
+Every answer comes from a real bare repository and the git program. The calls, revisions and quarantines that it is asked
+about are those of tests/recordings/shell-*.jsonl, which are replayed against it. What it cannot show: which branch the real server
 names when HEAD names none and there are several (here main, else master, else the first by name; of the real one it is
 known that it prefers master to develop); what RepositorySize costs and how it rounds (here the sizes of the files, rounded
 up to KiB); housekeeping, Praefect, transactions, and the time that a loaded server takes.

@@ -8,7 +8,8 @@ Shaped by tests/recordings/shell-*.jsonl (gitlab-sshd 14.56.1): names and order 
 keys, one X-Request-Id for all calls of an SSH connection, three attempts with the same token and
 body after 429, 5xx and a broken connection, Retry-After obeyed without a limit, the frame round an
 error. What it cannot show: sshd asks for each key twice (gitlab-sshd once), a certificate's plain
-key is not looked up first, git talks to its repository without Gitaly's gRPC between, packfile
+key is not looked up first, the *_check commands share the connection's request id (the real ones
+have one a process), git talks to its repository without Gitaly's gRPC between, packfile
 statistics (zeros in audit events), 2fa_verify and the other commands that are not git's.
 """
 

@@ -1,4 +1,9 @@
-"""sshd on loopback as a person meets it, and a company to log in to."""
+"""sshd on loopback as a person meets it, and a company to log in to.
+
+Debian's own OpenSSH in the place of gitlab-sshd; git_client.py does what gitlab-sshd does beside the
+SSH protocol and is shaped by tests/recordings/shell-*.jsonl. What it cannot show: gitlab-sshd's own
+handling of connections, its time-outs (10 s for all attempts at a key), and its other commands.
+"""
 
 import getpass
 import hashlib

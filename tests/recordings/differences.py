@@ -2,7 +2,8 @@
 
 Recorded with version 0.1.0. A row says which lines (pattern of NAME:SEQ), which part of the answer
 (`status`, a header's name, or a path into the body such as `messages` or `gitaly.token`), what has
-to be there instead, and the rule behind it. A row that no line needs any more is an error.
+to be there instead, and the rule behind it. A row for one line that is answered as recorded again
+is an error.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Every recording is sent to the service again, and every answer is the recorded one."""
 
-import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -12,22 +10,12 @@ from pytest_django.fixtures import Settings
 from internal_api import rate_limits
 from internal_api.seeding.engine import parse, seed
 from tests.conftest import KAS_SECRET, SHELL_SECRET
-from tests.gitaly_server import FakeGitaly, running
-from tests.live.service import temporary_directory
+from tests.gitaly_server import FakeGitaly
 from tests.recordings.differences import DIFFERENCES
 from tests.recordings.exchanges import DIRECTORY, load, names
 from tests.recordings.replaying import Replay, Secrets, Storage, WSGIService, seed_document
 
 SECRETS = Secrets(SHELL_SECRET.encode(), KAS_SECRET.encode())
-
-
-@pytest.fixture(scope="module")
-def gitaly() -> Iterator[FakeGitaly]:
-    """A Gitaly with the recordings' repositories, on a socket."""
-    directory = temporary_directory()
-    with running(directory, listen=f"unix:{directory}/gitaly.socket") as server:
-        yield server
-    shutil.rmtree(directory)
 
 
 @dataclass
