@@ -1,16 +1,18 @@
 """Users, their keys and tokens, for administrators. No secret is ever shown."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.auth.models import Group
+from django.db import connection
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from accounts.models import PersonalAccessToken, SSHKey, User
+from accounts.models import BLOCKED_STATES, PersonalAccessToken, SSHKey, User, default_blocker
 from accounts.services.personal_access_tokens import revoke
-from accounts.services.users import block, unblock
+from accounts.services.users import AccountState, block, record_state_change, unblock
 from accounts.ssh.fingerprint import fingerprint_of_search
 
 admin.site.unregister(Group)  # Django's own groups give nobody anything here
@@ -24,14 +26,19 @@ def _apply(site: admin.ModelAdmin, request: HttpRequest, rows: Iterable[Any], ch
     site.message_user(request, f"{len(changed)} {outcome}.", messages.SUCCESS)
 
 
+def _author(request: HttpRequest) -> User | None:
+    """Return the administrator, for audit events."""
+    return request.user if isinstance(request.user, User) else None
+
+
 @admin.register(User)
 class UserAdmin(admin.ModelAdmin):
     """People and bots. New ones are made by `create_user`, which gives them their namespace."""
 
-    list_display = ("username", "name", "email", "state", "user_type", "admin", "last_activity_on")
-    list_filter = ("state", "user_type", "admin", "external")
+    list_display = ("username", "name", "email", "state", "blocked_by", "user_type", "admin", "last_activity_on")
+    list_filter = ("state", "blocked_by", "user_type", "admin", "external")
     search_fields = ("username", "name", "email")
-    readonly_fields = ("username", "last_login", "last_activity_on", "created_at")
+    readonly_fields = ("username", "blocked_by", "last_login", "last_activity_on", "created_at")
     actions = ("block", "unblock")
     exclude = ("password", "otp_secret", "otp_consumed_timestep")
     show_full_result_count = False
@@ -39,15 +46,31 @@ class UserAdmin(admin.ModelAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> User | None:
+        """Return the user, locked while a form is saved: SCIM may change the state at the same moment."""
+        user: User | None = super().get_object(request, object_id, from_field)
+        if user is None or request.method != "POST" or not connection.in_atomic_block:
+            return user
+        return self.get_queryset(request).select_for_update().filter(pk=user.pk).first()
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """Save, and record a changed state; whoever changes it here takes a block over."""
+        former = AccountState.of(User.objects.get(pk=obj.pk))
+        if obj.state != former.state:
+            obj.blocked_by = default_blocker(obj.state) if obj.state in BLOCKED_STATES else ""
+        super().save_model(request, obj, form, change)
+        record_state_change(obj, former, _author(request) or "")
+
     @admin.action(description="Block the selected users")
     def block(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        """Out of everything at once, with an entry in the history; not whoever asks for it."""
-        _apply(self, request, [user for user in queryset if user != request.user], block, "blocked")
+        """Out of everything at once, with an entry in the history; not whoever asks for it. Takes over a block of SCIM's."""
+        change = partial(block, author=_author(request))
+        _apply(self, request, [user for user in queryset if user != request.user], change, "blocked")
 
     @admin.action(description="Unblock the selected users")
     def unblock(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         """In again, with an entry in the history."""
-        _apply(self, request, queryset, unblock, "unblocked")
+        _apply(self, request, queryset, partial(unblock, author=_author(request)), "unblocked")
 
 
 @admin.register(SSHKey)

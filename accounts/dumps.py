@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from accounts.models import KeyKind, User
+from accounts.models import BLOCKED_STATES, KeyKind, User
+from accounts.services.users import AccountState
 from internal_api.seeding.dump import columns, register_key_dump, register_section_dump
 
 _COLUMNS = (
@@ -14,7 +15,8 @@ _COLUMNS = (
 
 def _users() -> Iterator[tuple[Any, dict[str, Any]]]:
     for user in User.objects.order_by("pk"):
-        yield user, {**columns(user, *_COLUMNS), "confirmed": user.email_confirmed}
+        blocker = {"blocked_by": AccountState.of(user).blocked_by} if user.state in BLOCKED_STATES else {}
+        yield user, {**columns(user, *_COLUMNS), **blocker, "confirmed": user.email_confirmed}
 
 
 def _keys(user: User) -> list[dict[str, Any]]:

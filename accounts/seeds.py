@@ -4,7 +4,17 @@ import base64
 import binascii
 from typing import Any
 
-from accounts.models import PersonalAccessToken, SSHKey, UsageType, User, UserState, UserType
+from accounts.models import (
+    BLOCKED_STATES,
+    BlockedBy,
+    PersonalAccessToken,
+    SSHKey,
+    UsageType,
+    User,
+    UserState,
+    UserType,
+    default_blocker,
+)
 from accounts.services.personal_access_tokens import create_token
 from accounts.services.ssh_keys import add_user_key
 from accounts.services.users import change_user, create_user, set_extra_emails
@@ -24,6 +34,7 @@ _FIELDS: dict[str, Parser] = {
     "admin": boolean,
     "external": boolean,
     "state": choice(UserState.values),
+    "blocked_by": choice(BlockedBy.values),
     "ldap": boolean,
     "user_type": choice(UserType.values),
     "terms_accepted": boolean,
@@ -57,6 +68,7 @@ def load_user(report: Report, entry: Entry) -> User | None:
         values["email_confirmed"] = values.pop("confirmed")
     if "two_factor_secret" in entry:
         values["otp_secret"] = entry.read("two_factor_secret", optional(_totp_secret))
+    _check_blocker(entry, user, values)
     password = entry.get("password", optional(text))
     if user is None:
         values.setdefault("email", f"{username}@example.com")
@@ -70,6 +82,15 @@ def load_user(report: Report, entry: Entry) -> User | None:
         changed = True
     report.changed("users", changed)
     return user
+
+
+def _check_blocker(entry: Entry, user: User | None, values: dict[str, Any]) -> None:
+    """Complete `blocked_by`, which is the administrator's unless the file names another. Raises SeedError."""
+    state = values.get("state", user.state if user else UserState.ACTIVE)
+    if state not in BLOCKED_STATES and "blocked_by" in values:
+        raise entry.problem("blocked_by", f"needs a state that blocks: {', '.join(sorted(BLOCKED_STATES))}")
+    if "state" in values:
+        values.setdefault("blocked_by", default_blocker(state) if state in BLOCKED_STATES else "")
 
 
 def _remove(report: Report, kind: str, row: Any) -> None:

@@ -27,6 +27,12 @@ class UnsupportedFilterError(PreconditionError):
     scim_type = "invalidFilter"
 
 
+class UniquenessError(PreconditionError):
+    """What somebody else has already: 412 in GitLab's dialect, with the keyword of RFC 7644's 409 (contract: decisions 22)."""
+
+    scim_type = "uniqueness"
+
+
 class ProvisioningConflictError(ConflictError):
     """409: taken by somebody else."""
 

@@ -11,8 +11,9 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
-from accounts.models import PersonalAccessToken, SSHKey, User
+from accounts.models import BlockedBy, PersonalAccessToken, SSHKey, User
 from accounts.services.personal_access_tokens import create_token
+from accounts.services.users import block
 from internal_api.digests import token_digest
 from internal_api.models import AuditEvent, InstanceSettings, RefusedPeer
 from kubernetes_agent.models import AgentAuthorization, AgentToken, Scanner, SecurityPolicy, Vulnerability
@@ -182,6 +183,38 @@ def test_actions_change_rows_and_are_in_the_history(
         assert administrator.post(address, {"action": f"un{action}", "_selected_action": [row.pk]}).status_code == 302
         row.refresh_from_db()
         assert getattr(row, column) != value
+
+
+def test_the_form_and_the_list_of_users_tell_who_blocked(administrator: Client, ann: User, root: User) -> None:
+    """A state that is changed by hand is the administrator's, with an audit event; SCIM's blocks can be listed alone."""
+    block(ann, by=BlockedBy.SCIM)
+    address = reverse("admin:accounts_user_change", args=[ann.pk])
+    for state, blocked_by in (("blocked", "scim"), ("banned", "administrator"), ("active", ""), ("blocked", "administrator")):
+        listed = administrator.get(reverse("admin:accounts_user_changelist"), {"blocked_by__exact": "scim"}).content.decode()
+        assert ("ann@example.com" in listed) is (ann.blocked_by == "scim")
+        form = administrator.get(address)
+        assert "field-blocked_by" in form.content.decode()
+        values = {name: value for name, value in form.context["adminform"].form.initial.items() if value is not None and value is not False}
+        answer = administrator.post(address, {**values, "state": state})
+        assert answer.status_code == 302, answer.context["adminform"].form.errors
+        ann.refresh_from_db()
+        assert (ann.state, ann.blocked_by) == (state, blocked_by)
+    events = AuditEvent.objects.filter(entity_type="User", author_name="root").order_by("pk")
+    assert [(event.action, event.details["former_blocked_by"], event.details["blocked_by"]) for event in events] == [
+        ("user_blocked", "scim", "administrator"),
+        ("user_unblocked", "administrator", ""),
+        ("user_blocked", "", "administrator"),
+    ]
+    assert {event.author_id for event in events} == {root.pk}
+
+
+def test_the_action_takes_a_block_of_scim_over(administrator: Client, ann: User) -> None:
+    block(ann, by=BlockedBy.SCIM)
+    administrator.post(reverse("admin:accounts_user_changelist"), {"action": "block", "_selected_action": [ann.pk]})
+    ann.refresh_from_db()
+    assert (ann.state, ann.blocked_by) == ("blocked", "administrator")
+    event = AuditEvent.objects.get(action="user_blocked", author_name="root")
+    assert (event.entity_path, event.details["former_blocked_by"]) == ("ann", "scim")
 
 
 def test_the_front_page_tells_how_the_service_is_doing(administrator: Client, company: dict[Any, Any]) -> None:

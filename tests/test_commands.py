@@ -201,7 +201,7 @@ def test_an_explanation_knows_the_protected_branches(rockets: Project, ann: User
 
 
 def test_people_are_kept_out_and_let_in_again(ann: User) -> None:
-    assert run("block_user", "ANN") == {"username": "ann", "state": "blocked", "changed": True}
+    assert run("block_user", "ANN") == {"username": "ann", "state": "blocked", "blocked_by": "administrator", "changed": True}
     assert run("block_user", "ann")["changed"] is False
     assert run("unblock_user", "ann") == {"username": "ann", "state": "active", "changed": True}
 

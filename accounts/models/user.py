@@ -24,6 +24,17 @@ class UserState(models.TextChoices):
     BLOCKED_PENDING_APPROVAL = "blocked_pending_approval", "Pending approval"
 
 
+BLOCKED_STATES = frozenset({UserState.BLOCKED, UserState.LDAP_BLOCKED, UserState.BANNED})
+
+
+class BlockedBy(models.TextChoices):
+    """Who blocked an account; a block is lifted by whoever set it, or by an administrator (contract: decisions 22)."""
+
+    ADMINISTRATOR = "administrator", "Administrator"
+    SCIM = "scim", "SCIM"
+    LDAP = "ldap", "LDAP"
+
+
 class UserType(models.TextChoices):
     """What an account stands for (contract: allowed 2.6); the numbers GitLab uses for them never travel on the wire."""
 
@@ -44,6 +55,11 @@ class UserType(models.TextChoices):
     IMPORT_USER = "import_user", "Import user"
 
 
+def default_blocker(state: str) -> BlockedBy:
+    """Who counts as having set a blocked state when nobody is named."""
+    return BlockedBy.LDAP if state == UserState.LDAP_BLOCKED else BlockedBy.ADMINISTRATOR
+
+
 class UserManager(BaseUserManager["User"]):
     """Looks people up by username in any letter case, as GitLab does."""
 
@@ -59,6 +75,13 @@ class User(AbstractBaseUser):
     email = models.EmailField(max_length=255)
     email_confirmed = models.BooleanField(default=True)
     state = models.CharField(max_length=32, choices=UserState, default=UserState.ACTIVE)
+    blocked_by = models.CharField(
+        max_length=16,
+        choices=BlockedBy,
+        default="",
+        blank=True,
+        help_text="Who set the block. SCIM lifts its own blocks only.",
+    )
     user_type = models.CharField(max_length=32, choices=UserType, default=UserType.HUMAN)
     admin = models.BooleanField(default=False, help_text="May do everything, here and in every repository.")
     external = models.BooleanField(default=False, help_text="Sees no internal projects.")
@@ -87,11 +110,28 @@ class User(AbstractBaseUser):
             models.UniqueConstraint(Lower("email"), name="user_email_unique"),
             models.CheckConstraint(condition=models.Q(state__in=UserState.values), name="user_state_known"),
             models.CheckConstraint(condition=models.Q(user_type__in=UserType.values), name="user_type_known"),
+            models.CheckConstraint(
+                condition=models.Q(blocked_by="") | models.Q(blocked_by__in=BlockedBy.values, state__in=sorted(BLOCKED_STATES)),
+                name="user_blocked_by_fits_state",
+            ),
         ]
         indexes: ClassVar = [models.Index(fields=["id"], condition=models.Q(user_type="ghost"), name="user_ghost")]
 
     def __str__(self) -> str:
         return self.username
+
+    def clean(self) -> None:
+        """Make `blocked_by` fit the state: empty unless blocked, and the administrator's unless somebody else is named."""
+        super().clean()
+        if self.state not in BLOCKED_STATES:
+            self.blocked_by = ""
+        elif not self.blocked_by:
+            self.blocked_by = default_blocker(self.state)
+
+    @property
+    def is_blocked_by_scim(self) -> bool:
+        """Whether SCIM set the block, and may lift it."""
+        return self.state == UserState.BLOCKED and self.blocked_by == BlockedBy.SCIM
 
     @property
     def is_active(self) -> bool:  # type: ignore[override]  # Django has a plain attribute; here the state tells

@@ -1,5 +1,6 @@
 """Making users and changing their state."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -8,10 +9,13 @@ from django.db.models.signals import pre_delete
 from django.dispatch import receiver
 
 from accounts.errors import InvalidAccountError
-from accounts.models import ExtraEmail, KeyKind, User, UserState, UserType
+from accounts.models import BLOCKED_STATES, BlockedBy, ExtraEmail, KeyKind, User, UserState, UserType, default_blocker
 from accounts.signals import user_created
+from internal_api.audit import record_event
 
 GHOST_USERNAME = "ghost"
+_SYSTEM = {BlockedBy.ADMINISTRATOR: "", BlockedBy.SCIM: "(System)", BlockedBy.LDAP: "(System)"}
+"""Who is named as the author of a change that no user of this server made; commands name nobody."""
 
 
 def first_sentence(error: ValidationError) -> str:
@@ -42,12 +46,14 @@ def change_user(user: User, **fields: Any) -> bool:
     changed = {name: value for name, value in fields.items() if getattr(user, name) != value}
     if not changed:
         return False
+    former = AccountState.of(user)
     for name, value in changed.items():
         setattr(user, name, value)
     try:
         user.full_clean()
         with transaction.atomic():
-            user.save(update_fields=[*changed, "updated_at"])
+            user.save(update_fields=[*changed, "blocked_by", "updated_at"])
+            record_state_change(user, former)
     except ValidationError as error:
         raise InvalidAccountError(f"User {user.username!r} cannot be changed: {first_sentence(error)}") from error
     except IntegrityError as error:
@@ -72,14 +78,88 @@ def set_extra_emails(user: User, emails: list[str]) -> bool:
     return True
 
 
-def block(user: User) -> bool:
-    """Keep a user out of everything from now on; whether that is new."""
-    return change_user(user, state=UserState.BLOCKED)
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """The state of an account and who set it, if it is blocked."""
+
+    state: str
+    blocked_by: str
+
+    @classmethod
+    def of(cls, user: User) -> "AccountState":
+        """Return the state of the user as read."""
+        is_blocked = user.state in BLOCKED_STATES
+        return cls(user.state, user.blocked_by or default_blocker(user.state) if is_blocked else "")
 
 
-def unblock(user: User) -> bool:
-    """Let a user in again; whether that is new."""
-    return change_user(user, state=UserState.ACTIVE)
+def record_state_change(user: User, former: AccountState, author: User | str = "") -> None:
+    """Write the audit event of a changed state, in the caller's transaction; none if nothing changed."""
+    if AccountState.of(user) == former:
+        return
+    if user.state in BLOCKED_STATES:
+        action = "user_blocked"
+    else:
+        action = "user_unblocked" if former.state in BLOCKED_STATES else "user_state_changed"
+    record_event(
+        action,
+        author_id=author.pk if isinstance(author, User) else None,
+        author_name=author.username if isinstance(author, User) else author,
+        entity_type="User",
+        entity_id=user.pk,
+        entity_path=user.username,
+        details={
+            "state": user.state,
+            "blocked_by": user.blocked_by,
+            "former_state": former.state,
+            "former_blocked_by": former.blocked_by,
+        },
+    )
+
+
+def block(user: User, *, by: BlockedBy = BlockedBy.ADMINISTRATOR, author: User | None = None) -> bool:
+    """Block the user; return whether anything changed.
+
+    An administrator blocks whoever it is, and takes over a block that SCIM or LDAP set. Anybody else blocks active users only, so
+    that no stronger state is replaced by one that SCIM can lift.
+    """
+    with transaction.atomic():
+        locked = _locked(user)
+        if by != BlockedBy.ADMINISTRATOR and locked.state != UserState.ACTIVE:
+            return _same_as(user, locked)
+        return _set_state(user, locked, AccountState(UserState.BLOCKED, by), author or _SYSTEM[by])
+
+
+def unblock(user: User, *, by: BlockedBy = BlockedBy.ADMINISTRATOR, author: User | None = None) -> bool:
+    """Make the user active again; return whether anything changed.
+
+    An administrator lifts whatever kept the user out; SCIM only a block that SCIM set (contract: decisions 22).
+    """
+    with transaction.atomic():
+        locked = _locked(user)
+        if by != BlockedBy.ADMINISTRATOR and (locked.state != UserState.BLOCKED or locked.blocked_by != by):
+            return _same_as(user, locked)
+        return _set_state(user, locked, AccountState(UserState.ACTIVE, ""), author or _SYSTEM[by])
+
+
+def _locked(user: User) -> User:
+    """Return the user as stored now, locked until the caller's transaction ends: a stale copy decides nothing."""
+    locked: User = User.objects.select_for_update().get(pk=user.pk)
+    return locked
+
+
+def _same_as(user: User, locked: User) -> bool:
+    user.state, user.blocked_by = locked.state, locked.blocked_by
+    return False
+
+
+def _set_state(user: User, locked: User, wanted: AccountState, author: User | str) -> bool:
+    former = AccountState.of(locked)
+    if former == wanted:
+        return _same_as(user, locked)
+    user.state, user.blocked_by = wanted.state, wanted.blocked_by
+    user.save(update_fields=["state", "blocked_by", "updated_at"])
+    record_state_change(user, former, author)
+    return True
 
 
 def ghost_user() -> User:

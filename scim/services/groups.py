@@ -13,7 +13,7 @@ from internal_api.audit import record_event
 from repositories.errors import LastOwnerError
 from repositories.models import Member, Namespace
 from repositories.services.access import leave_group, set_member
-from scim.errors import PreconditionError
+from scim.errors import PreconditionError, UniquenessError
 from scim.models import GroupMembership, Identity, SamlGroupLink, Scope
 from scim.patch import MemberOperation
 from scim.selectors.groups import ProvidedGroup
@@ -21,21 +21,32 @@ from scim.selectors.groups import ProvidedGroup
 logger = logging.getLogger(__name__)
 
 
-def link_group(name: str, external_id: str | None) -> ProvidedGroup:
-    """Give all links of that name an id, made up when none was sent. Raises PreconditionError."""
+def link_group(scope: Scope, name: str, external_id: str | None) -> ProvidedGroup:
+    """Give all links of that name an id, generated unless one was sent, and return the group.
+
+    A name that is linked keeps its id, which its members were recorded under: the same id, or none, changes nothing, and another
+    one is refused (contract: decisions 22). Raises PreconditionError, and its subclass UniquenessError.
+    """
     if not name.strip():
         raise PreconditionError("Missing params: [:saml_group_name]")
     try:
-        uid = str(uuid.UUID(external_id)) if external_id is not None else str(uuid.uuid4())
+        wanted = str(uuid.UUID(external_id)) if external_id is not None else None
     except ValueError:
         raise PreconditionError("Invalid UUID for scim_group_uid") from None
     with transaction.atomic():
-        if SamlGroupLink.objects.exclude(name=name).filter(scim_group_uid=uid).exists():
-            raise PreconditionError("Invalid UUID for scim_group_uid")  # another group's
-        if not SamlGroupLink.objects.filter(name=name).update(scim_group_uid=uid):
+        Scope.objects.select_for_update().get(pk=scope.pk)  # two requests at once may name one group, or one id
+        links = SamlGroupLink.objects.filter(name=name)
+        if not links.exists():
             raise PreconditionError(f"No matching SAML group found with name: {name}")
-        _audit("scim_group_linked", ProvidedGroup(uid, name))
-    return ProvidedGroup(uid, name)
+        present = links.exclude(scim_group_uid="").order_by("pk").values_list("scim_group_uid", flat=True).first()
+        if present is not None and wanted not in {None, present}:
+            raise UniquenessError(f"SAML group {name} is linked to another externalId already")
+        group = ProvidedGroup(present or wanted or str(uuid.uuid4()), name)
+        if SamlGroupLink.objects.exclude(name=name).filter(scim_group_uid=group.uid).exists():
+            raise PreconditionError("Invalid UUID for scim_group_uid")  # another group's
+        if links.filter(scim_group_uid="").update(scim_group_uid=group.uid):
+            _audit("scim_group_linked", group)
+    return group
 
 
 def _audit(action: str, group: ProvidedGroup, **details: object) -> None:

@@ -13,7 +13,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.errors import InvalidAccountError
-from accounts.models import User, UserState
+from accounts.models import BlockedBy, User
 from accounts.services.users import block, create_user, unblock
 from internal_api.audit import record_event
 from internal_api.models import InstanceSettings
@@ -52,6 +52,9 @@ class Place(Protocol):
     def is_admitted(self, user: User) -> bool:
         """Whether the user has it."""
 
+    def has_dismissed(self, user: User) -> bool:
+        """Whether the scope itself has blocked the account, so that only `admit` opens it again."""
+
     def dismiss(self, user: User) -> None:
         """Take it away. Raises LastOwnerError."""
 
@@ -78,6 +81,9 @@ class GroupPlace:
     def is_admitted(self, user: User) -> bool:
         return Member.objects.filter(namespace=self.group, user=user).exists()
 
+    def has_dismissed(self, user: User) -> bool:
+        return False
+
     def dismiss(self, user: User) -> None:
         leave_group(self.group, user, and_below=True)
 
@@ -89,18 +95,19 @@ class GroupPlace:
 
 
 class InstancePlace:
-    """An account that may be used."""
+    """An account that may be used. Only a block that SCIM set is ever lifted (contract: decisions 22)."""
 
     def admit(self, user: User) -> None:
-        if user.state in {UserState.BLOCKED, UserState.DEACTIVATED}:
-            unblock(user)
+        unblock(user, by=BlockedBy.SCIM)
 
     def is_admitted(self, user: User) -> bool:
         return True
 
+    def has_dismissed(self, user: User) -> bool:
+        return user.is_blocked_by_scim
+
     def dismiss(self, user: User) -> None:
-        if user.state == UserState.ACTIVE:
-            block(user)
+        block(user, by=BlockedBy.SCIM)
 
     def confirms(self, email: str) -> bool:
         return InstanceSettings.current().email_confirmation == "off"
@@ -187,6 +194,8 @@ def _provisioned(scope: OpenScope, new: NewUser) -> Identity:
 def _known(scope: OpenScope, place: Place, identity: Identity) -> Identity:
     """An external id that is known: a deleted one comes back, a former member becomes one again, else nothing changes."""
     if identity.deleted_at is not None:
+        identity = _lock(identity)
+    if identity.deleted_at is not None:
         _revive(scope.scope, identity)
         place.admit(identity.user)
         _audit("scim_identity_revived", scope.scope, identity)
@@ -200,16 +209,18 @@ def _connected(scope: OpenScope, place: Place, user: User, new: NewUser) -> Iden
     """Somebody who has an account: they get an identity, and are admitted unless they are already."""
     if not new.extern_uid:
         raise RefusedProvisioningError("Extern uid can't be blank")
-    identity = Identity.objects.filter(scope=scope.scope, user=user).select_related("user").first()
+    identity = Identity.objects.select_for_update().filter(scope=scope.scope, user=user).select_related("user").first()
     if identity is not None and identity.deleted_at is None:
         raise RefusedProvisioningError("User has already been taken")
-    if not isinstance(place, GroupPlace) or not place.is_admitted(user):
-        place.admit(user)
     if identity is None:
+        if not place.is_admitted(user):
+            place.admit(user)
         identity = _insert(scope.scope, user, new.extern_uid)
     else:
         identity.extern_uid = new.extern_uid
         _revive(scope.scope, identity)
+        if place.has_dismissed(identity.user) or not place.is_admitted(identity.user):
+            place.admit(identity.user)
     _audit("scim_identity_created", scope.scope, identity)
     return identity
 
@@ -238,6 +249,11 @@ def _joined(sentences: list[str]) -> str:
     return f"{', '.join(sentences[:-1])}, and {sentences[-1]}"
 
 
+def _lock(identity: Identity) -> Identity:
+    """Return the identity and its user as stored now, both locked until the caller's transaction ends."""
+    return Identity.objects.select_for_update().select_related("user").get(pk=identity.pk)
+
+
 def _insert(scope: Scope, user: User, extern_uid: str, *, has_made_user: bool = False) -> Identity:
     identity = Identity.objects.create(scope=scope, user=user, extern_uid=extern_uid, has_made_user=has_made_user)
     _count(scope, 1)
@@ -258,7 +274,7 @@ def change(scope: OpenScope, identity: Identity, changes: Changes, shown: Callab
     """Rename, then deprovision or reprovision, all or nothing. Raises PreconditionError."""
     try:
         with transaction.atomic():
-            locked = Identity.objects.select_for_update().select_related("user").get(pk=identity.pk)
+            locked = _lock(identity)
             if changes.extern_uid is not None and changes.extern_uid != locked.extern_uid:
                 _rename(scope.scope, locked, changes.extern_uid)
             if changes.active is False:
@@ -285,13 +301,14 @@ def _deprovision(scope: OpenScope, identity: Identity) -> None:
 
 
 def _reprovision(scope: OpenScope, identity: Identity) -> None:
-    if identity.active and identity.deleted_at is None:
+    place = place_of(scope)
+    if identity.active and identity.deleted_at is None and not place.has_dismissed(identity.user):
         return
     if identity.deleted_at is not None:
         _revive(scope.scope, identity)
     identity.active = True
     identity.save(update_fields=["active", "updated_at"])
-    place_of(scope).admit(identity.user)
+    place.admit(identity.user)
     _audit("user_reprovisioned_by_scim", scope.scope, identity)
 
 
@@ -299,7 +316,7 @@ def remove(scope: OpenScope, identity: Identity) -> None:
     """Deprovision and hide. Raises PreconditionError for the last owner of a group."""
     try:
         with transaction.atomic():
-            locked = Identity.objects.select_for_update().select_related("user").get(pk=identity.pk)
+            locked = _lock(identity)
             if locked.deleted_at is not None:
                 return
             _deprovision(scope, locked)

@@ -70,10 +70,9 @@ class GroupsViewSet(SCIMViewSet):
         body = self.body()
         _refuse(_missing(body, "displayName"))
         external_id = identifier(body.get("externalId"))
-        group = link_group(identifier(body["displayName"]) or "", external_id)
+        group = link_group(self.scope.scope, identifier(body["displayName"]) or "", external_id)
         headers = {"Location": location(self.base, "Groups", group.uid)}
-        resource = self.projection().apply(group_resource(group.uid, group.name, []))
-        return SCIMResponse(resource, status=HTTPStatus.CREATED, headers=headers)
+        return SCIMResponse(self._resources([group], self.projection())[0], status=HTTPStatus.CREATED, headers=headers)
 
     def replace(self, request: Request, identifier: str) -> HttpResponse:
         body = self.body()

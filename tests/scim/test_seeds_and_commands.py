@@ -9,12 +9,13 @@ import pytest
 import yaml
 from django.core.management import CommandError, call_command
 
+from accounts.models import User
 from internal_api.digests import token_digest
 from scim.models import Identity, SamlGroupLink, SamlProvider, SCIMToken, Scope
 from tests.factories import GroupFactory
 
 COMPANY: dict[str, Any] = {
-    "users": [{"username": "ann"}, {"username": "bob"}],
+    "users": [{"username": "ann"}, {"username": "bob", "state": "blocked", "blocked_by": "scim"}],
     "groups": [
         {
             "path": "acme",
@@ -73,6 +74,31 @@ def test_later_files_change_it(tmp_path: Path, db: None) -> None:
     assert seed(tmp_path, document).startswith("Nothing to change")
     seed(tmp_path, {"groups": [{"path": "acme", "saml": {"absent": True}}]})
     assert not SamlProvider.objects.exists()
+
+
+def test_a_file_says_who_blocked(tmp_path: Path, db: None) -> None:
+    """Nobody named is the administrator; SCIM's block becomes theirs if a file blocks the user again."""
+    for values, expected in (
+        ({"state": "blocked"}, ("blocked", "administrator")),
+        ({"blocked_by": "scim"}, ("blocked", "scim")),
+        ({"name": "Ann"}, ("blocked", "scim")),
+        ({"state": "blocked"}, ("blocked", "administrator")),
+        ({"state": "blocked", "blocked_by": "ldap"}, ("blocked", "ldap")),
+        ({"state": "ldap_blocked"}, ("ldap_blocked", "ldap")),
+        ({"state": "active"}, ("active", "")),
+    ):
+        document = {"users": [{"username": "ann", **values}]}
+        seed(tmp_path, document)
+        assert User.objects.values_list("state", "blocked_by").get() == expected
+        assert seed(tmp_path, document).startswith("Nothing to change")
+    for values, error in (
+        ({"blocked_by": "scim"}, "users[0].blocked_by: needs a state that blocks: banned, blocked, ldap_blocked"),
+        ({"state": "deactivated", "blocked_by": "scim"}, "users[0].blocked_by: needs a state that blocks"),
+        ({"state": "blocked", "blocked_by": "root"}, "users[0].blocked_by: 'root' is none of: 'administrator', 'scim', 'ldap'"),
+    ):
+        with pytest.raises(CommandError) as caught:
+            seed(tmp_path, {"users": [{"username": "ann", **values}]})
+        assert error in str(caught.value)
 
 
 def test_a_token_without_a_text_is_made_and_shown_once(tmp_path: Path, db: None) -> None:

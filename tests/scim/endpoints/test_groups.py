@@ -1,10 +1,14 @@
 """Groups of the instance's identity provider (contract: scim 1.10, 6 #145 to #173)."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from accounts.models import User
+from internal_api.models import AuditEvent
 from repositories.models import Member, Namespace
 from repositories.services.access import set_member
 from scim.models import GroupMembership, SamlGroupLink
@@ -58,11 +62,78 @@ def roles(user: User) -> dict[str, int]:
 def test_all_links_of_the_name_get_the_id(it: Provider, engineering: Namespace) -> None:
     """Scim 6 #145, #146."""
     assert set(SamlGroupLink.objects.values_list("scim_group_uid", flat=True)) == {UID}
+    assert it.delete(f"{A}/Groups/{UID}").status_code == 204
     response = it.send("post", A + "/Groups", {"displayName": "Engineering"})
     body = response.json()
+    assert set(SamlGroupLink.objects.values_list("scim_group_uid", flat=True)) == {body["id"]}
     assert sorted(body) == ["displayName", "id", "members", "meta", "schemas"]
     assert (response.status_code, body["displayName"], body["members"], body["meta"]) == (201, "Engineering", [], {"resourceType": "Group"})
     assert response["Location"] == f"http://localhost:3001{A}/Groups/{body['id']}"
+
+
+def everything() -> list[Any]:
+    models = (SamlGroupLink, GroupMembership, Member)
+    return [list(model._default_manager.order_by("pk").values()) for model in models]  # noqa: SLF001  the default manager
+
+
+@pytest.mark.parametrize("external_id", [{"externalId": UID}, {"externalId": UID.upper()}, {}, {"externalId": None}])
+def test_a_name_that_is_linked_keeps_its_id(it: Provider, engineering: Namespace, external_id: dict[str, Any]) -> None:
+    """Decisions 22: nothing changes, and the answer is the group as it is."""
+    patch(it, op("add", people("e1")))
+    before, events = everything(), AuditEvent.objects.count()
+    response = it.send("post", A + "/Groups", {"displayName": "Engineering", **external_id})
+    assert (response.status_code, response.json()) == (201, it.get(f"{A}/Groups/{UID}").json())
+    assert response["Location"] == f"http://localhost:3001{A}/Groups/{UID}"
+    assert [member["value"] for member in response.json()["members"]] == ["e1"]
+    assert (everything(), AuditEvent.objects.count()) == (before, events)
+
+
+def test_a_name_that_is_linked_gets_no_other_id(it: Provider, engineering: Namespace, staff: list[User]) -> None:
+    """Decisions 22: members made under the first id stay manageable by it."""
+    patch(it, op("add", people("e1", "e2")))
+    before = everything()
+    response = it.send("post", A + "/Groups", {"displayName": "Engineering", "externalId": OTHER})
+    detail = "SAML group Engineering is linked to another externalId already"
+    assert (response.status_code, response.json()) == (412, {**scim_error(412, detail), "scimType": "uniqueness"})
+    assert everything() == before
+    assert it.get(f"{A}/Groups/{OTHER}").status_code == 404
+    assert patch(it, op("remove", people("e1"))).status_code == 204
+    assert (roles(staff[0]), roles(staff[1])) == ({}, {"tools": 40, "test_group": 20})
+    assert it.delete(f"{A}/Groups/{UID}").status_code == 204
+    assert roles(staff[1]) == {}
+    assert it.send("post", A + "/Groups", {"displayName": "Engineering", "externalId": OTHER}).json()["id"] == OTHER
+
+
+def test_a_link_that_came_later_gets_the_id_of_its_name(it: Provider, engineering: Namespace, staff: list[User]) -> None:
+    late = SamlGroupLink.objects.create(group=GroupFactory.create(path="late"), name="Engineering", access_level=30)
+    assert it.send("post", A + "/Groups", {"displayName": "Engineering", "externalId": UID}).status_code == 201
+    late.refresh_from_db()
+    assert late.scim_group_uid == UID
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("names", [("Engineering", "Engineering"), ("Engineering", "Sales")])
+def test_two_who_link_at_once_share_no_name_and_no_id(it: Provider, names: tuple[str, str]) -> None:
+    """One name gets one of two ids; one id goes to one of two names."""
+    tools, is_one_name = GroupFactory.create(path="tools"), len(set(names)) == 1
+    for name in sorted(set(names)):
+        SamlGroupLink.objects.create(group=tools, name=name, access_level=30)
+    ids = (UID, OTHER) if is_one_name else (UID, UID)
+    together = threading.Barrier(2)
+
+    def link(name: str, uid: str) -> int:
+        try:
+            together.wait(60)
+            return int(it.send("post", A + "/Groups", {"displayName": name, "externalId": uid}).status_code)
+        finally:
+            connection.close()
+
+    for _ in range(5):
+        SamlGroupLink.objects.update(scim_group_uid="")
+        with ThreadPoolExecutor(2) as pool:
+            assert sorted(pool.map(link, names, ids)) == [201, 412]
+        assert SamlGroupLink.objects.exclude(scim_group_uid="").count() == 1
 
 
 @pytest.mark.parametrize(
