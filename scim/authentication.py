@@ -1,4 +1,4 @@
-"""How an identity provider proves who it is (contract: scim 1.1, D26)."""
+"""How an identity provider proves who it is (contract: scim 1.1, decisions 22)."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ _PARAMETERS = ("access_token", "bearer_token")
 
 
 class SCIMAuthentication(BaseAuthentication):
-    """A bearer token of the scope that the address names; without a good one nothing is told of any group."""
+    """A bearer token of the scope that the URL names. Everything outside that scope is the same 401, whether it exists or not."""
 
     def authenticate(self, request: Request) -> tuple[None, OpenScope]:
         token = find_token(_shown(request))

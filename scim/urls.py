@@ -1,6 +1,7 @@
 """Group and instance SCIM; mounted under /api/scim/v2.
 
-A group's path may come with raw or encoded slashes, and an id may hold any character, slashes too: hence patterns.
+SCIM is for top-level groups, whose path is one segment; an id may hold any character, slashes too, and may be `Users` or `.search`.
+URLs below other groups fall through to the last patterns, which refuse them.
 """
 
 from typing import Any
@@ -20,7 +21,13 @@ _ONE: dict[str, Any] = {"get": "retrieve", "put": "replace", "patch": "partial_u
 def _scope(base: str, name: str) -> list[URLPattern]:
     return [
         re_path(rf"^{base}/Users$", UsersViewSet.as_view({"get": "index", "post": "create"}), name=f"{name}_users"),
-        re_path(rf"^{base}/(?:Users/)?\.search$", UsersViewSet.as_view({"post": "search"}), name=f"{name}_user_search"),
+        re_path(rf"^{base}/\.search$", UsersViewSet.as_view({"post": "search"}), name=f"{name}_search"),
+        re_path(
+            rf"^{base}/Users/\.search$",
+            UsersViewSet.as_view({"post": "search", **_ONE}),
+            {"identifier": ".search"},  # a user may have that id, too
+            name=f"{name}_user_search",
+        ),
         re_path(rf"^{base}/Users/{_ID}$", UsersViewSet.as_view(_ONE), name=f"{name}_user"),
         re_path(rf"^{base}/ServiceProviderConfig$", DiscoveryViewSet.as_view({"get": "service_provider_config"}), name=f"{name}_config"),
         re_path(rf"^{base}/ResourceTypes$", DiscoveryViewSet.as_view({"get": "resource_types"}), name=f"{name}_resource_types"),
@@ -37,7 +44,8 @@ urlpatterns = [
     re_path(r"^application/Groups/\.search$", GroupsViewSet.as_view({"post": "search"}), name="instance_group_search"),
     re_path(rf"^application/Groups/{_ID}$", GroupsViewSet.as_view(_ONE), name="instance_group"),
     re_path(r"^application/.*$", UnknownAddressViewSet.as_view(_ANY), name="instance_unknown"),
-    *_scope("groups/(?P<group_path>.+?)", "group"),
+    *_scope("groups/(?P<group_path>[^/]+)", "group"),
     re_path(r"^groups/(?P<group_path>.+)/[^/]+$", UnknownAddressViewSet.as_view(_ANY), name="group_unknown"),
+    re_path(r"^groups/(?P<group_path>[^/]+)$", UnknownAddressViewSet.as_view(_ANY), name="group_root"),
     re_path(r"^[\s\S]*$", UnknownAddressViewSet.as_view(_ANY), name="unknown"),
 ]

@@ -25,13 +25,13 @@ def is_for_kas(address: str) -> bool:
 def concrete(route: str) -> str:
     """An address that a route stands for."""
     route = (
-        route.replace("[^/]+", "nothing")
+        route.replace("(?P<group_path>[^/]+)", "insiders")
+        .replace("[^/]+", "nothing")
         .replace("^", "")
         .replace("$", "")
-        .replace("(?P<group_path>.+?)", "insiders")
         .replace("(?P<group_path>.+)", "insiders")
     )
-    route = route.replace("(?P<identifier>.+)", "somebody").replace("(?:Users/)?", "Users/").replace("(?:Me|Bulk)", "Me")
+    route = route.replace("(?P<identifier>.+)", "somebody").replace("(?:Me|Bulk)", "Me")
     route = route.replace("(?P<namespace>.+)", "1")
     return route.replace("[\\s\\S]*", "nothing").replace(".*", "nothing").replace("\\.", ".")
 

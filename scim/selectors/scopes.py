@@ -1,4 +1,4 @@
-"""Finding the scope that a token opens (contract: scim 1.1, 1.2, D26)."""
+"""Finding the scope that a token opens (contract: scim 1.1, 1.2, decisions 22)."""
 
 from dataclasses import dataclass
 
@@ -8,8 +8,7 @@ from django.utils import timezone
 from internal_api.digests import token_digest
 from internal_api.errors import UnauthorizedError
 from internal_api.ready_queries import Given, ReadyQuery
-from repositories.models import Namespace, NamespaceKind
-from repositories.selectors.namespaces import find_group
+from repositories.models import Namespace
 from scim.errors import SCIMNotFoundError
 from scim.models import SamlProvider, SCIMToken, Scope
 
@@ -47,30 +46,18 @@ def open_instance(token: SCIMToken) -> OpenScope:
 
 
 def open_group(token: SCIMToken, group_path: str) -> OpenScope:
-    """The group of that full path or id, for its token; one that is not its own is told apart only for holders of some token.
+    """The group of that path or id, for its own token. No other group is looked up: hidden and missing ones cannot be told apart.
 
-    Raises SCIMNotFoundError, UnauthorizedError.
+    Raises UnauthorizedError for whatever is not the token's own, SCIMNotFoundError for its own group without SAML.
     """
     group = token.scope.group
     if group is None or not _is_named(group, group_path):
-        group = _find(group_path)
-    if group is None:
-        raise SCIMNotFoundError(f"Group {group_path} not found")
+        raise UnauthorizedError
     provider = getattr(group, "saml_provider", None)
     if provider is None:
         raise SCIMNotFoundError(f"Group {group_path} does not have SAML SSO configured")
-    if token.scope.group_id != group.pk:
-        raise UnauthorizedError
     return OpenScope(token.scope, token, provider)
 
 
 def _is_named(group: Namespace, path: str) -> bool:
     return path.lower() == group.route.path.lower() or path == str(group.pk)
-
-
-def _find(path: str) -> Namespace | None:
-    if path.isascii() and path.isdigit() and len(path) < 19:  # noqa: PLR2004  the digits of 64 bits
-        found = Namespace.objects.filter(pk=int(path), kind=NamespaceKind.GROUP).select_related("route", "saml_provider").first()
-        if found is not None:
-            return found
-    return find_group(path) if "\x00" not in path else None

@@ -30,6 +30,13 @@ class SCIMViewSet(PlainViewSet):
     permission_classes = [OpensScope]
     response_class = SCIMResponse
 
+    def finalize_response(self, request: Request, response: HttpResponse, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Leave `Allow`, which differs from route to route, out of a 401: it is the same everywhere (contract: decisions 22)."""
+        answer: HttpResponse = super().finalize_response(request, response, *args, **kwargs)
+        if answer.status_code == HTTPStatus.UNAUTHORIZED:
+            del answer.headers["Allow"]
+        return answer
+
     @property
     def scope(self) -> OpenScope:
         """Whose token was shown."""
