@@ -45,6 +45,7 @@ urlpatterns = [
     re_path(rf"^application/Groups/{_ID}$", GroupsViewSet.as_view(_ONE), name="instance_group"),
     re_path(r"^application/.*$", UnknownAddressViewSet.as_view(_ANY), name="instance_unknown"),
     *_scope("groups/(?P<group_path>[^/]+)", "group"),
+    re_path(r"^groups/(?P<group_path>[^/]+)/Groups/.+$", UnknownAddressViewSet.as_view(_ANY), name="group_groups"),
     re_path(r"^groups/(?P<group_path>.+)/[^/]+$", UnknownAddressViewSet.as_view(_ANY), name="group_unknown"),
     re_path(r"^groups/(?P<group_path>[^/]+)$", UnknownAddressViewSet.as_view(_ANY), name="group_root"),
     re_path(r"^[\s\S]*$", UnknownAddressViewSet.as_view(_ANY), name="unknown"),

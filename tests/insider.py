@@ -33,7 +33,7 @@ def concrete(route: str) -> str:
     )
     route = route.replace("(?P<identifier>.+)", "somebody").replace("(?:Me|Bulk)", "Me")
     route = route.replace("(?P<namespace>.+)", "1")
-    return route.replace("[\\s\\S]*", "nothing").replace(".*", "nothing").replace("\\.", ".")
+    return route.replace("[\\s\\S]*", "nothing").replace(".*", "nothing").replace(".+", "nothing").replace("\\.", ".")
 
 
 def refusal(address: str) -> dict[str, Any]:
