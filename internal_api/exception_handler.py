@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, TooManyFieldsSent
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest
 from rest_framework.exceptions import APIException, MethodNotAllowed, NotFound
@@ -72,7 +72,7 @@ def unknown_address(request: HttpRequest, exception: Exception | None = None) ->
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> JSONResponse:
     """400 for what Django refuses before a view is reached, such as a Host header it does not know."""
-    if isinstance(exception, RequestDataTooBig):
+    if isinstance(exception, RequestDataTooBig | TooManyFieldsSent):
         return JSONResponse({"message": PayloadTooLargeError.message}, status=PayloadTooLargeError.status)
     return JSONResponse({"message": "400 Bad request"}, status=400)
 

@@ -10,7 +10,9 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.module_loading import import_string
 
-from internal_api.logs import correlation_id, noted
+from internal_api.exception_handler import bad_request
+from internal_api.http.hosts import host_is_allowed
+from internal_api.logs import correlation_id, note, noted
 from internal_api.metrics import observe_request
 from internal_api.request_costs import costs
 
@@ -47,6 +49,11 @@ def _tidy_path(path: str) -> str:
     return path
 
 
+def _unknown_host(request: HttpRequest) -> HttpResponse:
+    note(request, reason="host_not_allowed")
+    return bad_request(request)
+
+
 class RequestMiddleware:
     """The outermost layer."""
 
@@ -60,7 +67,7 @@ class RequestMiddleware:
         token = correlation_id.set(identifier)
         request.path_info = _tidy_path(request.path_info)
         try:
-            response = self.get_response(request)
+            response = self.get_response(request) if host_is_allowed(request) else _unknown_host(request)
             headers = response.headers
             headers["X-Request-Id"] = identifier
             headers.setdefault("X-Frame-Options", "SAMEORIGIN")

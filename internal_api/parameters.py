@@ -87,8 +87,8 @@ class Parameters:
 def _body_of(request: HttpRequest) -> dict[str, Any]:
     try:
         body = request.body
-    except RequestDataTooBig:
-        raise PayloadTooLargeError("413 Request Entity Too Large: a body may have 64 MiB at most.") from None
+    except RequestDataTooBig as error:
+        raise PayloadTooLargeError(f"{PayloadTooLargeError.message}: {error}") from None
     except UnreadablePostError:
         raise BadRequestError.because("the body ended too early") from None
     if not body:

@@ -7,6 +7,9 @@ from typing import Any
 
 from django.conf import settings
 
+MOST_HOPS = 16
+"""Entries of X-Forwarded-For that are looked at."""
+
 
 @lru_cache(maxsize=64)
 def _networks(entries: tuple[str, ...]) -> tuple[Any, ...]:
@@ -33,13 +36,21 @@ def is_trusted(address: str) -> bool:
 
 
 def peer_of(meta: dict[str, Any]) -> str:
-    """The address of whoever asks: the connection's, or, where that is a trusted proxy's, what the proxy says last."""
+    """The client's IP address.
+
+    The connection's, or, behind a trusted proxy, the last address of X-Forwarded-For that is no
+    trusted proxy's: what stands further left was written by whoever sent the request.
+    """
     direct: str = meta.get("REMOTE_ADDR", "")
     forwarded = meta.get("HTTP_X_FORWARDED_FOR")
     if not forwarded or not is_trusted(direct):
         return direct
-    said = str(forwarded).rpartition(",")[2].strip()
-    try:
-        return str(ip_address(said))
-    except ValueError:
-        return direct
+    peer = direct
+    for hop in reversed(str(forwarded).split(",")[-MOST_HOPS:]):
+        try:
+            peer = str(ip_address(hop.strip(" \t")))
+        except ValueError:
+            return peer
+        if not is_trusted(peer):
+            return peer
+    return peer

@@ -161,8 +161,9 @@ STATIC_URL = "/admin/static/"
 STATIC_ROOT = env.path("STATIC_ROOT") or VAR_DIR / "static"
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 WHITENOISE_USE_FINDERS = not any(STATIC_ROOT.iterdir())  # where nothing was collected, files come from the packages
-DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024 * 1024  # a push of 20,000 refs is 2 MB of changes
-DATA_UPLOAD_MAX_NUMBER_FIELDS = 100_000
+# Django's own limits for forms; each view has one for its whole body (internal_api/http/requests.py).
+DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1_000
 
 SESSION_COOKIE_SAMESITE = "Strict"
 SESSION_COOKIE_AGE = 12 * 3600

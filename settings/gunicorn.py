@@ -6,6 +6,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from settings.environment import Environment
+
 # Each process counts for itself in a file of its own; whoever is asked for /metrics adds them up. Set before the application is loaded.
 metrics_directory = Path(tempfile.mkdtemp(prefix="metrics-"))
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics_directory)
@@ -14,7 +16,7 @@ bind = os.environ.get("BIND", "localhost:3001").split(",")
 workers = int(os.environ.get("WEB_CONCURRENCY", str(os.cpu_count() or 1)))
 # Two threads: while a push waits for Gitaly, the requests that Gitaly makes because of it are answered.
 threads = 2
-worker_class = "gthread"
+worker_class = "settings.gunicorn_worker.ServiceWorker"  # gthread, with JSON for malformed requests
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112, S108  a heartbeat must not wait for a disk
 http_parser = "fast"
 timeout = 75  # above the 50 seconds of one decision
@@ -23,6 +25,21 @@ keepalive = 75
 limit_request_line = 8190
 limit_request_field_size = 16380
 accesslog = None  # the application writes a better line
+# gunicorn's own lines (start, reload, stop, malformed requests) in the form of all others.
+logconfig_dict = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "json": {"()": "internal_api.logs.JSONFormatter"},
+        "text": {"()": "internal_api.logs.LineFormatter"},
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": Environment().text("LOG_FORMAT")}},
+    "root": {"level": "INFO", "handlers": ["stderr"]},
+    "loggers": {
+        "gunicorn.error": {"level": "INFO", "handlers": ["stderr"], "propagate": False, "qualname": "gunicorn.error"},
+        "gunicorn.access": {"level": "INFO", "handlers": [], "propagate": False, "qualname": "gunicorn.access"},
+    },
+}
 control_socket_disable = True
 
 

@@ -6,13 +6,13 @@ import os
 # What is loaded now stays; looking for garbage in it takes a fifth of a start, and later a pause in the middle of somebody's request.
 gc.disable()
 
-from django.core.wsgi import get_wsgi_application  # noqa: E402  see above
 from django.urls import get_resolver  # noqa: E402
 
+from internal_api.http.wsgi import get_service_application  # noqa: E402
 from internal_api.service_tokens import KAS, SHELL  # noqa: E402
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings.base")
-application = get_wsgi_application()
+application = get_service_application()
 
 from internal_api.authentication import service_secrets  # noqa: E402  needs the settings, which the line above has set up
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import django.test.client
 import pytest
 from django.test import Client
 from pytest_django.fixtures import Settings
@@ -14,6 +15,7 @@ from pytest_django.fixtures import Settings
 from accounts.models import User
 from internal_api import instance, rate_limits
 from internal_api.authentication import service_secrets
+from internal_api.http.requests import ServiceRequest
 from internal_api.last_calls import last_calls
 from internal_api.logs import JSONFormatter
 from internal_api.refused_peers import refused_peers
@@ -21,6 +23,9 @@ from internal_api.service_tokens import KAS, SHELL
 from internal_api.shared_store import shared_store
 from repositories.models import Namespace, Project
 from tests.factories import GroupFactory, ProjectFactory, UserFactory
+
+# The test client builds the request that the service builds, with its limits for bodies.
+django.test.client.WSGIRequest = ServiceRequest  # type: ignore[attr-defined]  # not exported
 
 POSTGRESQL = os.environ.get("DATABASE_URL", "").startswith("postgres")
 SHELL_SECRET = "the shell secret of the tests, long enough"

@@ -155,14 +155,6 @@ def test_two_slashes_in_front_are_one() -> None:
     assert seen == ["/api/v4/internal/check"] * 3
 
 
-def test_a_body_of_64_mib_is_read_and_a_larger_one_refused(shell: Client, db: None, settings: Any) -> None:
-    """Decisions 4; shown with a smaller limit."""
-    assert settings.DATA_UPLOAD_MAX_MEMORY_SIZE == 64 * 1024 * 1024
-    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1000
-    response = shell.post("/api/v4/internal/allowed", {"project": "a" * 1001}, content_type="application/json")
-    assert (response.status_code, response.json()) == (413, {"message": "413 Request Entity Too Large: a body may have 64 MiB at most."})
-
-
 def test_the_same_token_may_be_sent_again(shell: Client, db: None) -> None:
     """gitlab-shell 5 #8: the clients resend it on retries."""
     assert [shell.get("/api/v4/internal/check").status_code for _ in range(3)] == [200, 200, 200]

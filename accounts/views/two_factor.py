@@ -9,6 +9,7 @@ from accounts.services.second_factor import check_otp, generate_recovery_codes
 from accounts.views.commands import CommandViewSet
 from internal_api.feature_flags import is_enabled
 from internal_api.models import InstanceSettings
+from internal_api.peers import peer_of
 from internal_api.responses import JSONResponse
 
 _FLAG = "two_factor_for_cli"
@@ -60,7 +61,7 @@ class ManualOTPCheckViewSet(CommandViewSet):
         parameters = self.parameters()
         account = self.acting_account(parameters)
         user = enrolled(account, account.person(), "Deploy keys cannot be used for Two Factor")
-        check_otp(user, account.key_id, parameters.text("otp_attempt"), ip_address=request.META.get("REMOTE_ADDR", ""))
+        check_otp(user, account.key_id, parameters.text("otp_attempt"), ip_address=peer_of(request.META))
         return JSONResponse({"success": True})
 
 

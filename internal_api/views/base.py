@@ -8,6 +8,7 @@ from rest_framework.viewsets import ViewSet
 from internal_api.authentication import KasAuthentication, ShellAuthentication
 from internal_api.declared_parameters import InvalidParametersError
 from internal_api.errors import DomainError, MethodNotAllowedError
+from internal_api.http.requests import DEFAULT_BODY_LIMIT, MIB
 from internal_api.oauth_errors import OAuthError
 from internal_api.parameters import Parameters
 from internal_api.permissions import IsService
@@ -17,9 +18,11 @@ class PlainViewSet(ViewSet):
     """One format, one version, rate limits of our own: what DRF would ask about those before every request is not asked."""
 
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
+    body_limit = DEFAULT_BODY_LIMIT
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Who asks, and whether they may. Raises DomainError."""
+        request._request.body_limit = self.body_limit  # type: ignore[attr-defined]  # noqa: SLF001  before anything may read it
         self.perform_authentication(request)
         self.check_permissions(request)
 
@@ -57,4 +60,5 @@ class KasViewSet(InternalViewSet):
     """Asked by the Kubernetes agent server."""
 
     authentication_classes = [KasAuthentication]
+    body_limit = 8 * MIB
     permission_classes = [IsService]

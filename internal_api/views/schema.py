@@ -1,13 +1,41 @@
 """GET /api/schema and /docs (contract: decisions 21a)."""
 
+from functools import lru_cache
+
 import yaml
 from django.http import HttpResponse
-from django.shortcuts import render
+from django.template.loader import render_to_string
 from rest_framework.request import Request
 
 from internal_api.permissions import Anyone
-from internal_api.responses import JSONResponse
+from internal_api.responses import encode
 from internal_api.views.base import InternalViewSet
+
+
+@lru_cache(maxsize=1)
+def _yaml() -> bytes:
+    """Rendered once in a process: a second of CPU that any stranger could ask for."""
+    from internal_api.openapi import schema  # noqa: PLC0415  nothing of this is loaded before somebody asks
+
+    return yaml.safe_dump(schema(), sort_keys=False, allow_unicode=True, width=140).encode()
+
+
+@lru_cache(maxsize=1)
+def _json() -> bytes:
+    from internal_api.openapi import schema  # noqa: PLC0415  likewise
+
+    return encode(schema())
+
+
+@lru_cache(maxsize=1)
+def _page() -> bytes:
+    from internal_api.openapi import reference, schema  # noqa: PLC0415  likewise
+
+    return render_to_string("docs/reference.html", {"info": schema()["info"], "sections": reference()}).encode()
+
+
+def _response(content: bytes, content_type: str) -> HttpResponse:
+    return HttpResponse(content, content_type=content_type, headers={"Content-Length": str(len(content))})
 
 
 class SchemaViewSet(InternalViewSet):
@@ -16,12 +44,9 @@ class SchemaViewSet(InternalViewSet):
     permission_classes = [Anyone]
 
     def retrieve(self, request: Request) -> HttpResponse:
-        from internal_api.openapi import schema  # noqa: PLC0415  nothing of this is loaded before somebody asks
-
         if request.GET.get("format") == "json":
-            return JSONResponse(schema())
-        text = yaml.safe_dump(schema(), sort_keys=False, allow_unicode=True, width=140).encode()
-        return HttpResponse(text, content_type="application/yaml", headers={"Content-Length": str(len(text))})
+            return _response(_json(), "application/json")
+        return _response(_yaml(), "application/yaml")
 
 
 class ReferenceViewSet(InternalViewSet):
@@ -30,9 +55,6 @@ class ReferenceViewSet(InternalViewSet):
     permission_classes = [Anyone]
 
     def retrieve(self, request: Request) -> HttpResponse:
-        from internal_api.openapi import reference, schema  # noqa: PLC0415  likewise
-
-        response = render(request._request, "docs/reference.html", {"info": schema()["info"], "sections": reference()})  # noqa: SLF001  Django's
-        response.headers["Content-Length"] = str(len(response.content))
+        response = _response(_page(), "text/html; charset=utf-8")
         response.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'"
         return response

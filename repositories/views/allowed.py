@@ -7,6 +7,7 @@ from rest_framework.request import Request
 
 from accounts.selectors.users import user_exists
 from internal_api.errors import DomainError, NotFoundError, UnavailableError
+from internal_api.http.requests import MIB
 from internal_api.last_calls import last_calls
 from internal_api.logs import note
 from internal_api.models.last_call import CallKind
@@ -26,6 +27,8 @@ from repositories.services.rate_limits import limit_git_operations
 
 class AllowedViewSet(ShellViewSet):
     """POST /api/v4/internal/allowed: may this actor run this Git command on this repository (contract: allowed)."""
+
+    body_limit = 64 * MIB
 
     def create(self, request: Request) -> JSONResponse:
         check = read_access_check(self.parameters())

@@ -3,6 +3,7 @@
 from rest_framework.request import Request
 
 from internal_api.errors import NotFoundError, UnprocessableError
+from internal_api.http.requests import KIB
 from internal_api.responses import JSONResponse
 from internal_api.views.base import ShellViewSet
 from repositories.authentication import ErrorTrackingAuthentication
@@ -13,6 +14,7 @@ class ErrorTrackingViewSet(ShellViewSet):
     """POST /api/v4/internal/error_tracking/allowed: may this key report errors of this project (contract: shell-endpoints 12)."""
 
     authentication_classes = [ErrorTrackingAuthentication]
+    body_limit = 64 * KIB
 
     def create(self, request: Request) -> JSONResponse:
         parameters = self.parameters()

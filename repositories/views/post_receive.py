@@ -9,6 +9,7 @@ from rest_framework.request import Request
 
 from accounts.selectors.actors import NOBODY, ActorReference, actor_reference
 from internal_api.errors import BadRequestError
+from internal_api.http.requests import MIB
 from internal_api.last_calls import last_calls
 from internal_api.logs import note
 from internal_api.models.last_call import CallKind
@@ -31,6 +32,8 @@ NOT_A_PROJECT = "Push options are only supported for projects"
 
 class PostReceiveViewSet(ShellViewSet):
     """POST /api/v4/internal/post_receive: a push has happened; it is never refused (contract: allowed 7.3, decisions 16a)."""
+
+    body_limit = 64 * MIB
 
     def create(self, request: Request) -> JSONResponse:
         parameters = self.parameters()

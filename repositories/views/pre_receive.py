@@ -2,6 +2,7 @@
 
 from rest_framework.request import Request
 
+from internal_api.http.requests import MIB
 from internal_api.last_calls import last_calls
 from internal_api.models.last_call import CallKind
 from internal_api.responses import JSONResponse
@@ -12,6 +13,8 @@ from repositories.services.pushes import increase_counter
 
 class PreReceiveViewSet(ShellViewSet):
     """POST /api/v4/internal/pre_receive: a push that was allowed begins (contract: allowed 7.2)."""
+
+    body_limit = 64 * MIB
 
     def create(self, request: Request) -> JSONResponse:
         parameters = self.parameters()

@@ -96,10 +96,11 @@ def start_nginx(directory: Path, path: Path, inner: int, outer: int, upstream: s
     shipped = shipped.replace("server service:3001", f"server {upstream or f'unix:{path}'}").replace(
         "listen 8080", f"listen 127.0.0.1:{inner}"
     )
+    shipped = shipped.replace("/var/log/nginx/access.log", f"{directory}/access.log")
     shipped = shipped.replace("listen 8443", f"listen 127.0.0.1:{outer}").replace("/etc/nginx/tls", str(directory))
     (directory / "nginx.conf").write_text(
         f"daemon off; pid {directory}/nginx.pid; error_log {directory}/nginx.log; user root; worker_processes 2;\n"
-        f"events {{ worker_connections 4096; }}\nhttp {{ access_log off; client_body_temp_path {directory}/body; proxy_temp_path {directory}/proxy;\n"
+        f"events {{ worker_connections 4096; }}\nhttp {{ client_body_temp_path {directory}/body; proxy_temp_path {directory}/proxy;\n"
         f"fastcgi_temp_path {directory}/f; uwsgi_temp_path {directory}/u; scgi_temp_path {directory}/s;\n{shipped}\n}}\n"
     )
     nginx = subprocess.Popen([shutil.which("nginx") or "/usr/sbin/nginx", "-c", str(directory / "nginx.conf"), "-p", str(directory)])
@@ -147,6 +148,17 @@ def test_the_outer_door_shows_people_the_admin_site_and_hides_the_internal_api(s
     assert ask(outer + style[1].decode(), Host="localhost")[0] == 200
     assert ask(f"{outer}/api/scim/v2/application/Users", Host="localhost")[0] == 401
     assert ask(f"{outer}/readyz", Host="localhost")[0] == 200
+
+
+def test_a_token_in_a_query_string_reaches_no_access_log(site: Site) -> None:
+    token = "glpat-" + "x" * 20
+    for name in ("private_token", "access_token"):
+        ask(f"https://127.0.0.1:{site.outer}/api/v4/namespaces/1/storage/limit_exclusion?{name}={token}")
+        ask(f"http://127.0.0.1:{site.inner}/api/v4/namespaces/1/storage/limit_exclusion?{name}={token}")
+    log = site.service.directory / "access.log"
+    wait_until(lambda: log.read_text().count("limit_exclusion") >= 4, "the access log")
+    assert token not in log.read_text()
+    assert token not in (site.service.directory / "service.log").read_text()
 
 
 def test_a_group_with_a_slash_in_its_path_goes_through_the_proxy(site: Site) -> None:

@@ -1,0 +1,53 @@
+"""The gunicorn worker: threads, and JSON for what gunicorn answers itself."""
+
+import json
+from http import HTTPStatus
+from typing import Any
+
+from gunicorn import util
+from gunicorn.http import errors
+from gunicorn.workers.gthread import ThreadWorker
+
+# What has a status of its own; every other request that cannot be parsed is 400.
+_STATUSES: dict[type[Exception], HTTPStatus] = {
+    errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
+    errors.LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    errors.ExpectationFailed: HTTPStatus.EXPECTATION_FAILED,
+    errors.ForbiddenProxyRequest: HTTPStatus.FORBIDDEN,
+}
+MALFORMED = "malformed"
+"""The endpoint under which the metrics count requests that never reach Django."""
+
+
+def status_of(error: Exception) -> HTTPStatus:
+    """The status of a request that gunicorn cannot serve: 4xx for what the client sent, 500 for a fault here."""
+    for kind, status in _STATUSES.items():
+        if isinstance(error, kind):
+            return status
+    is_clients = isinstance(error, errors.ParseException)
+    return HTTPStatus.BAD_REQUEST if is_clients else HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+class ServiceWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
+    """Answers malformed requests in JSON, logs them in one line and counts them (contract: decisions 4)."""
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
+        """Answer a request that gunicorn could not parse, or whose application failed outright."""
+        from internal_api.metrics import observe_request  # noqa: PLC0415  the application is loaded by then
+
+        status = status_of(exc)
+        peer = addr[0] if isinstance(addr, tuple) and addr else ""
+        if status is HTTPStatus.INTERNAL_SERVER_ERROR:
+            self.log.error("A request failed outside the application: %s", type(exc).__name__, exc_info=exc)
+        else:
+            self.log.warning("A malformed request from %s: %s", peer or "a unix socket", type(exc).__name__)
+        observe_request(MALFORMED, "", int(status), 0.0, 0)
+        body = json.dumps({"message": f"{int(status)} {status.phrase}"})
+        answer = (
+            f"HTTP/1.1 {int(status)} {status.phrase}\r\nConnection: close\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+        )
+        try:
+            util.write_nonblock(client, answer.encode("latin-1"))
+        except OSError:
+            self.log.debug("The client of a malformed request has gone.")

@@ -1,0 +1,34 @@
+"""Secrets that are made on first start: whole, private, and one for all who start at once."""
+
+import multiprocessing
+import os
+import stat
+from pathlib import Path
+
+from internal_api.secret_files import write_secret
+
+
+def test_a_secret_is_private_and_never_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "secret"
+    assert write_secret(path, "first") == "first"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert write_secret(path, "second") == "first"
+    assert [file.name for file in path.parent.iterdir()] == ["secret"]
+
+
+def _start(path: Path, number: int, result: Path) -> None:
+    os.getpid = lambda: 1  # containers on one volume are all process 1
+    result.write_text(write_secret(path, f"secret of {number}"))
+
+
+def test_starters_with_one_process_id_on_one_volume_agree(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    for attempt in range(10):
+        path = tmp_path / str(attempt) / "secret"
+        results = [tmp_path / f"{attempt}.{number}" for number in range(4)]
+        starters = [context.Process(target=_start, args=(path, *pair)) for pair in enumerate(results)]
+        for starter in starters:
+            starter.start()
+        for starter in starters:
+            starter.join(60)
+        assert {result.read_text() for result in results} == {path.read_text().strip()}
