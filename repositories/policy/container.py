@@ -43,7 +43,7 @@ def designs_are_for_the_web(request: Request) -> Denied | None:
 def the_group_takes_the_protocol(request: Request) -> Denied | None:
     """Where the instance leaves every protocol open, the top-level group may leave only one."""
     container = request.container
-    if container is None or container.root_protocol in ("all", request.protocol):
+    if container is None or container.root_protocol in ("", "all", request.protocol):
         return None
     return protocol_denial(request) if request.protocol != "web" and not request.instance.enabled_git_access_protocol else None
 

@@ -70,7 +70,8 @@ def the_actor_may_push(request: Request) -> Denied | None:
         return None
     if request.is_wiki:
         return _wiki_denial(request, project)
-    if request.actor.deploy_key is not None or can_push_code(request.actor.account, project):
+    is_disabled = project.repository_access_level == "disabled"  # for deploy keys too (contract: allowed 9.2)
+    if (request.actor.deploy_key is not None and not is_disabled) or can_push_code(request.actor.account, project):
         return None
     return Denied(Reason.PUSH_NOT_ALLOWED, messages.PUSH_NOT_ALLOWED)
 

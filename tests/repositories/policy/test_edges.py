@@ -40,6 +40,19 @@ def test_a_namespace_over_its_limit_can_still_be_pulled_from() -> None:
     assert decide(ask(member(Role.DEVELOPER), PUSH, FULL, changes=(create("refs/heads/x"),))) != Allowed()
 
 
+@pytest.mark.parametrize("changes", [None, (update("refs/heads/x"),), (create("refs/notes/x"),)])
+def test_a_deploy_key_cannot_push_while_the_repository_is_disabled(changes: tuple[Change, ...] | None) -> None:
+    """Contract: allowed 9.2, "deploy keys included"."""
+    key = Actor(key=Key(2, KeyKind.DEPLOY, enabled=True, can_push=True), user=User(7, "ann", role=Role.MAINTAINER))
+    verdict = decide(ask(key, PUSH, project(repository_access_level="disabled"), changes=changes))
+    assert verdict == Denied(Reason.PUSH_NOT_ALLOWED, messages.PUSH_NOT_ALLOWED)
+
+
+def test_a_group_whose_protocol_is_blank_leaves_every_protocol_open() -> None:
+    """Contract: allowed 4.3 row 5."""
+    assert decide(ask(member(Role.DEVELOPER), PULL, project(root_protocol=""))) == Allowed()
+
+
 @pytest.mark.parametrize(
     ("address", "is_open"),
     [("10.1.2.3", True), ("10.255.255.255", True), ("11.0.0.1", False), ("", True), ("nonsense", False), (None, True)],
