@@ -33,6 +33,9 @@ class Consultation:
     secret_file: str | None = None
     seconds: float = 5.0
     sshd_config: str | None = None
+    repositories: bool = False
+    """Whether to look for each project's repository, which takes a while."""
+    progress: Callable[[str], None] = lambda _: None
 
 
 _checks: dict[str, tuple[int, Callable[[Consultation], Iterable[Finding]]]] = {}

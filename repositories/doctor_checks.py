@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from internal_api.doctor import Consultation, Finding, problem, register_check, well
 from repositories.doctor_calls import check_calls
 from repositories.models import Storage
+from repositories.repository_checks import repositories
 from repositories.services.storage_health import storage_health
 
 
@@ -22,3 +23,4 @@ def register() -> None:
     """Make the checks known."""
     register_check("Gitaly", 10, _gitaly)
     register_check("calls from Gitaly", 11, check_calls)
+    register_check("repositories", 12, repositories)

@@ -79,12 +79,12 @@ def the_namespace_takes_the_project(request: Request) -> Denied | CreateProject 
 
 
 def the_repository_exists(request: Request) -> Denied | None:
-    """A project may have no repository, or no wiki, on disk."""
+    """A project may have no repository, or no wiki, on disk; the first allowed push to a wiki creates it (contract: decisions 16d)."""
     project = request.project
     if project is None:
         return None
     if request.is_wiki:
-        return None if project.wiki_exists else Denied(Reason.NO_REPOSITORY, messages.NO_WIKI_REPOSITORY)
+        return None if project.wiki_exists or request.is_push else Denied(Reason.NO_REPOSITORY, messages.NO_WIKI_REPOSITORY)
     return None if project.repository_exists else Denied(Reason.NO_REPOSITORY, messages.NO_REPOSITORY)
 
 

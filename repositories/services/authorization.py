@@ -15,6 +15,7 @@ from repositories.policy.repository_path import container_path, creatable_path, 
 from repositories.selectors.creation import find_destination
 from repositories.selectors.facts import Facts, gather, with_otp_session
 from repositories.selectors.protection import protected_branch_names
+from repositories.services.default_branch import SECONDS_OF_A_PUSH, settle_quietly
 from repositories.services.one_shot_messages import remember_created
 from repositories.services.push_to_create import ProjectCreationError, create_by_push, lock_namespace
 from repositories.services.timed_log import TimedLog
@@ -39,6 +40,8 @@ def authorize(check: AccessCheck, *, admit: Callable[[Facts], None] | None = Non
     facts = find_facts(check)
     if admit is not None:
         admit(facts)
+    if _first_report_was_lost(check, facts):
+        facts = find_facts(check)
     request = access_request(check, facts)
     verdict = policy.decide(request)
     if isinstance(verdict, policy.CreateProject):
@@ -48,6 +51,17 @@ def authorize(check: AccessCheck, *, admit: Callable[[Facts], None] | None = Non
         request = replace(request, answers={**request.answers, **answers})
         verdict = policy.decide(request)
     return Decision(facts, request, _final(verdict))
+
+
+def _first_report_was_lost(check: AccessCheck, facts: Facts) -> bool:
+    """Whether the project counts as empty although one of its branches is to be moved; Gitaly is asked then (decisions 16c)."""
+    project = facts.project
+    if project is None or not project.empty or facts.repository_type != policy.RepositoryType.PROJECT:
+        return False
+    if not any(change.branch is not None and not change.creates for change in check.changes or ()):
+        return False
+    settle_quietly(project.id, seconds=SECONDS_OF_A_PUSH)
+    return True
 
 
 def _final(verdict: policy.Verdict) -> policy.Allowed | policy.Denied:

@@ -2,6 +2,7 @@
 
 from accounts.models import User
 from internal_api.errors import UnprocessableError
+from internal_api.models import InstanceSettings
 from repositories.errors import InvalidProjectError
 from repositories.models import Namespace, Project, Visibility
 from repositories.services.projects import create_project
@@ -23,7 +24,13 @@ def create_by_push(namespace: Namespace, path: str, *, creator_id: int) -> Proje
     """The rows of a private, empty project. Its repository is created by the caller. Raises ProjectCreationError."""
     try:
         return create_project(
-            path=path, namespace=namespace, visibility=Visibility.PRIVATE, creator=User.objects.get(pk=creator_id), empty=True
+            path=path,
+            namespace=namespace,
+            visibility=Visibility.PRIVATE,
+            creator=User.objects.get(pk=creator_id),
+            default_branch=InstanceSettings.current().default_branch_name,
+            wiki_exists=False,
+            empty=True,
         )
     except InvalidProjectError as error:
         raise ProjectCreationError(f"Could not create project: {error.message}") from error

@@ -87,11 +87,11 @@ def not_made(missing: list[NotMade]) -> list[str]:
     by_problem: dict[str, list[str]] = {}
     for one in missing:
         by_problem.setdefault(one.problem, []).append(one.path)
-    lines = [f"No repository at Gitaly for {_listed(paths)}: {problem}" for problem, paths in by_problem.items()]
+    lines = [f"No repository at Gitaly for {listed(paths)}: {problem}" for problem, paths in by_problem.items()]
     return [*lines, "Clones of them fail until they are made. When Gitaly answers, run: python manage.py create_repositories"]
 
 
-def _listed(paths: list[str]) -> str:
+def listed(paths: list[str]) -> str:
     """The first of them, and how many there are besides."""
     more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
     return ", ".join(paths[:_SHOWN]) + more

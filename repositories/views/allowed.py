@@ -23,6 +23,7 @@ from repositories.services.authorization import authorize
 from repositories.services.decisions import log_fields, record_decision, record_key_use
 from repositories.services.push_to_create import ProjectCreationError
 from repositories.services.rate_limits import limit_git_operations
+from repositories.services.wikis import create_missing_wiki
 
 
 class AllowedViewSet(ShellViewSet):
@@ -39,6 +40,8 @@ class AllowedViewSet(ShellViewSet):
         note_call(check, granted=isinstance(verdict, policy.Allowed))
         if isinstance(verdict, policy.Denied):
             return JSONResponse({"status": False, "message": verdict.message}, status=verdict.reason.status)
+        if decision.request.is_wiki and decision.request.is_push and check.changes is None:
+            create_missing_wiki(decision.facts)
         return JSONResponse(access_granted(decision.facts, check.quarantine))
 
     def error_body(self, error: DomainError) -> dict[str, Any]:

@@ -19,6 +19,7 @@ class Command(ExampleCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--url", action="append", default=[], help="address at which clients ask, as in gitlab_url; may be repeated")
         parser.add_argument("--secret-file", help="the file GitLab Shell or Gitaly reads, to be compared with ours")
+        parser.add_argument("--repositories", action="store_true", help="look at Gitaly for the repository of each project too")
         parser.add_argument("--sshd-config", metavar="FILE", help="the sshd_config of an OpenSSH that GitLab Shell is behind")
         parser.add_argument("--seconds", type=float, default=5.0, help="how long to wait for each answer")
         parser.add_argument("--json", action="store_true", help="print the findings as JSON")
@@ -26,7 +27,8 @@ class Command(ExampleCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Print the findings as they come."""
         findings = []
-        for finding in examine(Consultation(options["url"], options["secret_file"], options["seconds"], options["sshd_config"])):
+        said = {name: options[name] for name in ("secret_file", "seconds", "sshd_config", "repositories")}
+        for finding in examine(Consultation(options["url"], **said, progress=self.stderr.write)):
             findings.append(finding)
             if not options["json"]:
                 self._tell(finding)

@@ -6,14 +6,17 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from accounts.models import User
 from internal_api.errors import UnavailableError
 from internal_api.models import InstanceSettings
 from internal_api.shared_store import SharedStore
 from repositories.errors import InvalidProjectError
 from repositories.gitaly.errors import GitalyUnavailableError
 from repositories.models import Project, ProtectedBranch, PushEvent, Storage
+from repositories.services.access import set_member
 from repositories.services.default_branch import set_default_branch, settle_waiting
 from repositories.services.protected_refs import protect_branch
+from tests.factories import SSHKeyFactory
 from tests.gitaly_server import FakeGitaly
 from tests.repositories.services.conftest import BareRepository
 from tests.tasks import run_tasks
@@ -110,6 +113,22 @@ def test_first_report_lost_is_seen_at_the_next_push(shell: Client, rockets: Proj
     commit = repository.branches("main")
     repository.git("update-ref", ref, commit)
     report(shell, rockets, commit, ref)
+    assert state(rockets) == ("main", False, False, ["main"])
+
+
+def test_first_report_lost_is_seen_when_a_branch_is_to_be_moved(
+    shell: Client, ann: User, rockets: Project, repository: BareRepository
+) -> None:
+    """The developer is told that main is protected, not that there is no default branch yet."""
+    set_member(rockets, ann, 30)
+    SSHKeyFactory.create(id=11, user=ann)
+    commit = repository.branches("main", "topic")
+    question = {"action": "git-receive-pack", "gl_repository": f"project-{rockets.pk}", "protocol": "ssh", "key_id": "11"}
+    for ref, status in (("topic", 200), ("main", 401)):
+        changes = f"{commit} {commit} refs/heads/{ref}\n"
+        response = shell.post("/api/v4/internal/allowed", {**question, "changes": changes}, content_type="application/json")
+        assert response.status_code == status
+    assert response.json()["message"] == "You are not allowed to push code to protected branches on this project."
     assert state(rockets) == ("main", False, False, ["main"])
 
 
