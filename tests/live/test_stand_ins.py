@@ -3,13 +3,15 @@
 import hashlib
 import itertools
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.gitaly_server import FakeGitaly, running
-from tests.live import hook_client
+from tests.live import git_client, hook_client
 from tests.live.proxy import PREFIX, Exchange, Proxy
 from tests.live.service import Service
 from tests.live.ssh_server import SSHServer
@@ -213,3 +215,24 @@ def test_a_request_with_other_names_is_not_alike(agent: str) -> None:
         for names in (one.headers[:-1], (*one.headers, "Accept-Language"), one.headers[::-1]):
             assert one._replace(headers=names) not in recorded_shapes()
         assert one._replace(keys=(*one.keys, "other")) not in recorded_shapes()
+
+
+@pytest.mark.parametrize(
+    ("status", "retry_after", "waits"),
+    [(503, "1", [1, 1]), (503, "5", [5, 5]), (429, "60", [60, 60]), (503, "", [1, 2]), (0, "", [1, 2]), (501, "5", [])],
+)
+def test_gitlab_sshd_waits_as_long_as_it_is_told(
+    service: Service, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, status: int, retry_after: str, waits: list[float]
+) -> None:
+    """shell-503-*, shell-rate-limited; contract: gitlab-shell 1.5."""
+    slept: list[float] = []
+    monkeypatch.setattr(git_client, "time", SimpleNamespace(sleep=slept.append, time=time.time))
+    proxy.answer("discover", status, retry_after=retry_after)
+    client = git_client.Client(proxy.url, str(service.shell_secret), "waiting")
+    try:
+        answered, _ = git_client.ask(client, "discover?key_id=11")
+    except git_client.UnreachableError:
+        answered = 0
+    assert slept == waits
+    assert answered == (501 if status == 501 else 0)
+    assert len(proxy.sent("discover")) == len(waits) + 1
