@@ -36,16 +36,24 @@ class SCIMTokenAdmin(ReadOnlyAdmin):
 
     list_display = ("scope", "profile", "created_at", "rotated_at", "last_used_at")
     list_select_related = ("scope__group",)
-    actions = ("rotate",)
+    actions = ("rotate", "rotate_now")
 
     def get_exclude(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return ("token_digest", "previous_digest")
 
     @admin.action(description="Rotate the selected tokens")
     def rotate(self, request: HttpRequest, queryset: QuerySet[SCIMToken]) -> None:
-        """New ones, shown this once; the former ones are good for an hour more."""
+        """Show new ones this once; the former ones stay valid for SCIM_TOKEN_GRACE seconds."""
+        self._rotate(request, queryset, now=False)
+
+    @admin.action(description="Rotate the selected tokens at once, without grace")
+    def rotate_now(self, request: HttpRequest, queryset: QuerySet[SCIMToken]) -> None:
+        """Show new ones this once; the former ones are worthless at once."""
+        self._rotate(request, queryset, now=True)
+
+    def _rotate(self, request: HttpRequest, queryset: QuerySet[SCIMToken], *, now: bool) -> None:
         for token in queryset.select_related("scope__group"):
-            row, clear = rotate_token(token.scope.group)
+            row, clear = rotate_token(token.scope.group, now=now)
             self.log_change(request, row, "Rotated.")
             self.message_user(request, f"The new token of {token.scope}, shown this once: {clear}", messages.WARNING)
 

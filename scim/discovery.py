@@ -51,6 +51,7 @@ def _user_schema(*, with_groups: bool) -> dict[str, Any]:
             required=True,
         ),
         _attribute("name.formatted", "The full name again, as GitLab's documents show it.", mutability="readOnly"),
+        _attribute("displayName", "The full name once more, for clients that look for it here.", mutability="readOnly"),
         _boolean("active", "Whether the person is let in.", required=True, mutability="readWrite"),
         _complex(
             "emails",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scim.patch import boolean, decoded, identifier
+from scim.patch import active_state, boolean, decoded, identifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,12 @@ class NewUser:
 
 
 def read_new_user(body: Mapping[str, Any]) -> NewUser:
-    """The user in a body; names of attributes in any letter case, null is absent."""
+    """The user in a body; names of attributes in any letter case, null is absent. Raises InvalidActiveError.
+
+    What `active` says changes nothing, but it has to be true or false (contract: scim D10, decisions 22).
+    """
     values = {name.lower(): value for name, value in body.items() if value is not None}
+    active_state(values.get("active"))
     uid = identifier(values.get("externalid"))
     return NewUser(
         extern_uid=_unquoted(uid if uid is not None else identifier(values.get("id"))),

@@ -1,7 +1,8 @@
 """PATCH bodies, from operations to changes (contract: scim 1.8, D12, D13, D18). Pure.
 
 Clients write `Replace`, `Add` and even `Update`, booleans as texts, values in lists or objects, operations as a text of JSON,
-and leave the path out. Whatever is not about `active` or the external id changes nothing and is no error.
+and leave the path out. Whatever is not about `active` or the external id changes nothing and is no error. `active` that is
+neither true, false nor null is an error.
 """
 
 import json
@@ -34,6 +35,27 @@ def decoded(value: Any) -> Any:
     return value
 
 
+class InvalidActiveError(ValueError):
+    """`active` is given as something that is neither true nor false."""
+
+
+def active_state(value: Any) -> bool | None:
+    """Return what `active` says; null says nothing (contract: decisions 22).
+
+    Raises InvalidActiveError for whatever is no boolean and no word for one: a deactivation must not get lost in silence.
+    """
+    if isinstance(value, Mapping) and "value" not in value:
+        raise InvalidActiveError
+    if isinstance(value, list) and len(value) == 1:
+        return active_state(value[0])
+    if _unwrapped(value) is None:
+        return None
+    said = boolean(value)
+    if said is None:
+        raise InvalidActiveError
+    return said
+
+
 def boolean(value: Any) -> bool | None:
     """True or false, which clients also write as texts; None for anything else."""
     value = _unwrapped(value)
@@ -58,12 +80,12 @@ def _unwrapped(value: Any) -> Any:
 
 
 def patch_changes(body: Mapping[str, Any]) -> Changes:
-    """What a PATCH asks for; later operations win."""
+    """What a PATCH asks for; later operations win. Raises InvalidActiveError."""
     return _changes(_assignments(body))
 
 
 def resource_changes(body: Mapping[str, Any]) -> Changes:
-    """What a whole resource, as PUT sends it, asks for; its `id` is the server's and changes nothing."""
+    """What a whole resource, as PUT sends it, asks for; its `id` is the server's and changes nothing. Raises InvalidActiveError."""
     return _changes((name, value) for name, value in body.items() if name.lower() != "id")
 
 
@@ -83,7 +105,7 @@ def _changes(assignments: Iterable[tuple[str, Any]]) -> Changes:
     active, extern_uid = None, None
     for name, value in assignments:
         attribute = name.lower().removeprefix(_CORE)
-        if attribute == "active" and (said := boolean(value)) is not None:
+        if attribute == "active" and (said := active_state(value)) is not None:
             active = said
         elif attribute in _EXTERN_UID and (uid := identifier(value)) is not None:
             extern_uid = uid

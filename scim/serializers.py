@@ -25,6 +25,7 @@ def user_resource(identity: ListedIdentity, groups: Sequence[Mapping[str, str]] 
         "userName": identity.username,
         "name": {"formatted": identity.name, "givenName": given, "familyName": family},
         "name.formatted": identity.name,
+        "displayName": identity.name,
         "active": bool(identity.active),
         "emails": [{"type": "work", "value": identity.email, "primary": True}],
         "meta": {"resourceType": "User"},

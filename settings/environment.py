@@ -45,7 +45,9 @@ OPTIONS: tuple[Option, ...] = (
     Option("GITLAB_REVISION", str, "0000000000", "Revision told by /check"),
     Option("DECISION_SECONDS", int, 50, "Seconds that one decision of /allowed may take, waiting for Gitaly included"),
     Option("LFS_TOKEN_TTL", int, 1800, "Life of an LFS token in seconds"),
-    Option("SCIM_TOKEN_GRACE", int, 3600, "Seconds for which a rotated SCIM token is still good"),
+    Option(
+        "SCIM_TOKEN_GRACE", int, 3600, "Seconds for which a rotated SCIM token is still valid; `create_scim_token --now` rotates without"
+    ),
     Option("AUDIT_EVENT_RETENTION_DAYS", int, 365, "Age at which `clean_up` removes audit events; 0 keeps them"),
     Option("PUSH_EVENT_RETENTION_DAYS", int, 365, "Age at which `clean_up` removes push events; 0 keeps them"),
     Option("REFUSALS_KEPT", int, 10_000, "Latest refusals that `clean_up` keeps; 0 keeps all"),

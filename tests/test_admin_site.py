@@ -157,6 +157,9 @@ def test_a_scim_token_is_rotated_and_shown_once(administrator: Client, company: 
     assert SCIMToken.objects.get().token_digest == token_digest(shown[0])
     assert shown[0] not in administrator.get(reverse("admin:scim_scimtoken_changelist")).content.decode()
     assert LogEntry.objects.count() == 1
+    assert SCIMToken.objects.get().previous_digest
+    administrator.post(reverse("admin:scim_scimtoken_changelist"), {**values, "action": "rotate_now"})
+    assert SCIMToken.objects.get().previous_digest == ""
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ from scim.services.usernames import free_username
 
 SYSTEM = "(System)"
 NOT_ALLOWED = "The member's email address is not allowed for this group. Check with your administrator."
+HIDDEN_UID = "Extern uid has already been taken by a deleted user"
 LONGEST_UID = 255
 _TRIES = 4
 
@@ -183,9 +184,11 @@ def _provisioned(scope: OpenScope, new: NewUser) -> Identity:
     if len(new.extern_uid or "") > LONGEST_UID:
         raise RefusedProvisioningError("Extern uid is too long")
     identity = find_identity(scope.scope, new.extern_uid or "", deleted=True)
+    user = find_user_by_email(new.email) if new.email and (identity is None or identity.deleted_at) else None
     if identity is not None:
+        if user is not None and user.pk != identity.user_id:
+            raise RefusedProvisioningError(HIDDEN_UID)
         return _known(scope, place, identity)
-    user = find_user_by_email(new.email) if new.email else None
     if user is not None:
         return _connected(scope, place, user, new)
     return _new(scope, place, new)
@@ -281,11 +284,17 @@ def change(scope: OpenScope, identity: Identity, changes: Changes, shown: Callab
                 _deprovision(scope, locked)
             elif changes.active is True:
                 _reprovision(scope, locked)
-    except (LastOwnerError, IntegrityError, ValidationError, RefusedProvisioningError) as error:
+    except RefusedProvisioningError as error:
+        reason = f": {HIDDEN_UID}" if error.sentence == HIDDEN_UID else ""  # the contract's texts have no other reason here
+        raise PreconditionError(f"Error updating {identity.user.name} with {shown()}{reason}") from error
+    except (LastOwnerError, IntegrityError, ValidationError) as error:
         raise PreconditionError(f"Error updating {identity.user.name} with {shown()}") from error
 
 
 def _rename(scope: Scope, identity: Identity, extern_uid: str) -> None:
+    holder = find_identity(scope, extern_uid, deleted=True) if "\x00" not in extern_uid else None
+    if holder is not None and holder.deleted_at is not None and holder.pk != identity.pk:
+        raise RefusedProvisioningError(HIDDEN_UID)
     former, identity.extern_uid = identity.extern_uid, extern_uid
     identity.full_clean(validate_unique=False, validate_constraints=False)
     identity.save(update_fields=["extern_uid", "updated_at"])

@@ -26,15 +26,17 @@ def scope_of(group: Namespace | None) -> Scope:
     return Scope.objects.get_or_create(group=group)[0]
 
 
-def rotate_token(group: Namespace | None, *, token: str | None = None) -> tuple[SCIMToken, str]:
-    """A new token and its clear text, shown this once; the former one is good for `settings.SCIM_TOKEN_GRACE` seconds more.
+def rotate_token(group: Namespace | None, *, token: str | None = None, now: bool = False) -> tuple[SCIMToken, str]:
+    """Return a new token and its clear text, which is shown this once.
+
+    The former token stays valid for `settings.SCIM_TOKEN_GRACE` seconds, or with `now` for none: for one that has leaked.
 
     Raises InvalidSCIMTokenError for a subgroup, or a token that is in use.
     """
     if group is not None and (not group.is_group or group.parent_id is not None):
         raise InvalidSCIMTokenError("SCIM is for top-level groups.")
     clear = token or PREFIX + secrets.token_urlsafe(32)
-    now = timezone.now()
+    moment = timezone.now()
     try:
         with transaction.atomic():
             scope = Scope.objects.select_for_update().get(pk=scope_of(group).pk)
@@ -42,9 +44,10 @@ def rotate_token(group: Namespace | None, *, token: str | None = None) -> tuple[
             if row is None:
                 row = SCIMToken.objects.create(scope=scope, token_digest=token_digest(clear))
             else:
-                row.previous_digest, row.token_digest = row.token_digest, token_digest(clear)
-                row.previous_expires_at = now + timedelta(seconds=settings.SCIM_TOKEN_GRACE)
-                row.rotated_at = now
+                former, row.token_digest = row.token_digest, token_digest(clear)
+                row.previous_digest = "" if now else former
+                row.previous_expires_at = None if now else moment + timedelta(seconds=settings.SCIM_TOKEN_GRACE)
+                row.rotated_at = moment
                 row.save()
             record_event("scim_token_rotated", entity_type="Group" if group else "Instance", entity_id=group.pk if group else None)
     except IntegrityError as error:

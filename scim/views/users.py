@@ -1,5 +1,7 @@
 """Users: list, search, read, create, replace, change, delete (contract: scim 1.5 to 1.9)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 
@@ -8,18 +10,27 @@ from rest_framework.request import Request
 
 from internal_api.logs import note
 from internal_api.replica import from_replica
-from scim.errors import UnsupportedFilterError
+from scim.errors import InvalidValueError, UnsupportedFilterError
 from scim.filters import MalformedFilterError, parse_filter
 from scim.masking import inspected
 from scim.models import Identity
 from scim.new_user import read_new_user
-from scim.patch import Changes, patch_changes, resource_changes
+from scim.patch import Changes, InvalidActiveError, patch_changes, resource_changes
 from scim.projection import Projection
 from scim.responses import SCIMNoContent, SCIMResponse
 from scim.selectors.identities import ListedIdentity, filtered_identities, get_identity, groups_of, identity_page, listed
 from scim.serializers import list_response, location, user_resource
 from scim.services.provisioning import change, provision, remove
 from scim.views.base import SCIMViewSet
+
+
+@contextmanager
+def _active_is_valid() -> Iterator[None]:
+    """Answer 400 for `active` that is neither true nor false."""
+    try:
+        yield
+    except InvalidActiveError:
+        raise InvalidValueError("active is invalid") from None
 
 
 class UsersViewSet(SCIMViewSet):
@@ -69,20 +80,25 @@ class UsersViewSet(SCIMViewSet):
 
     def create(self, request: Request, **_: str) -> HttpResponse:
         body = self.body()
-        identity = provision(self.scope, read_new_user(body), lambda: inspected(body))
+        with _active_is_valid():
+            new = read_new_user(body)
+        identity = provision(self.scope, new, lambda: inspected(body))
         note(request, provisioned=identity.user.username)
         headers = {"Location": location(self.base, "Users", identity.extern_uid)}
         return SCIMResponse(self._resource(identity), status=HTTPStatus.CREATED, headers=headers)
 
     def replace(self, request: Request, identifier: str, **_: str) -> HttpResponse:
         body = self.body()
+        with _active_is_valid():
+            changes = resource_changes(body)
         identity = get_identity(self.scope.scope, identifier)
-        self._change(identity, resource_changes(body), body)
+        self._change(identity, changes, body)
         return SCIMResponse(self._resource(Identity.objects.select_related("user").get(pk=identity.pk)))
 
     def partial_update(self, request: Request, identifier: str, **_: str) -> HttpResponse:
         body = self.body()
-        changes = patch_changes(body)
+        with _active_is_valid():
+            changes = patch_changes(body)
         identity = get_identity(self.scope.scope, identifier, deleted=changes.active is True)
         self._change(identity, changes, body)
         if self.projection().is_asked_for:

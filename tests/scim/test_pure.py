@@ -83,7 +83,6 @@ def op(value: Any, path: str | None = "active", kind: str = "replace") -> dict[s
         pytest.param([op([{"value": "True"}])], True, None, id="wrapped"),
         pytest.param([op({"value": False})], False, None, id="an object"),
         pytest.param([op('"false"')], False, None, id="quoted"),
-        pytest.param([op("maybe")], None, None, id="neither"),
         pytest.param([op({"displayName": "x", "active": False}, None)], False, None, id="#119"),
         pytest.param([op({"active": False, "displayName": "x"}, None)], False, None, id="#119 the other way"),
         pytest.param([op({"name.givenName": "x", "Active": "False"}, None)], False, None, id="dotted keys"),

@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 from accounts.models import User
 from internal_api.digests import token_digest
 from scim.models import Identity, SamlGroupLink, SamlProvider, SCIMToken, Scope
+from scim.selectors.scopes import find_token
 from tests.factories import GroupFactory
 
 COMPANY: dict[str, Any] = {
@@ -149,6 +150,12 @@ def test_a_token_by_command(db: None) -> None:
     assert (token.token_digest, token.scope.group) == (token_digest(made["token"]), group)
     assert SamlProvider.objects.filter(group=group).exists()
     assert run("--group", "acme")["token"] != made["token"]
+    current = run("--group", "acme")["token"]
+    assert find_token(current) is not None
+    latest = run("--group", "acme", "--now")["token"]
+    assert find_token(current) is None
+    assert find_token(latest) is not None
+    assert SCIMToken.objects.values_list("previous_digest", "previous_expires_at").get() == ("", None)
     assert run()["address"].endswith("/api/scim/v2/application")
     for arguments, line in (
         (["--group", "none"], "There is no group 'none'."),

@@ -15,9 +15,10 @@ from scim.services.tokens import rotate_token
 class Command(OperatorCommand):
     """`create_scim_token --group acme`."""
 
-    help = "Make a SCIM token and print it, this once; a former one is good for an hour more."
+    help = "Make a SCIM token and print it, this once; the former one stays valid for SCIM_TOKEN_GRACE seconds, or with --now for none."
 
     def arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--now", action="store_true", help="the former token is worthless at once, for one that has leaked")
         parser.add_argument("--group", help="a top-level group's path; without it the token is the instance's")
 
     def act(self, **options: Any) -> dict[str, Any]:
@@ -25,7 +26,7 @@ class Command(OperatorCommand):
         group = find_group(path) if path else None
         if path and group is None:
             raise CommandError(f"There is no group {path!r}.")
-        _, clear = rotate_token(group)
+        _, clear = rotate_token(group, now=options["now"])
         if group is not None:
             SamlProvider.objects.get_or_create(group=group)  # a group without one has no SCIM
         address = f"groups/{group.route.path}" if group else "application"

@@ -132,6 +132,7 @@ def test_a_user_as_it_travels(gt: Provider, it: Provider, foo: User) -> None:
         "userName": "foo",
         "name": {"formatted": "Foo Bar", "givenName": "Foo", "familyName": "Bar"},
         "name.formatted": "Foo Bar",
+        "displayName": "Foo Bar",
         "active": True,
         "emails": [{"type": "work", "value": "bar@example.com", "primary": True}],
         "meta": {"resourceType": "User"},
@@ -210,7 +211,7 @@ def test_searching_by_post(gt: Provider, crowd: list[str]) -> None:
     ("query", "shown"),
     [
         ({"attributes": "userName"}, ["id", "schemas", "userName"]),
-        ({"excludedAttributes": "emails,name,name.formatted,meta"}, ["active", "externalId", "id", "schemas", "userName"]),
+        ({"excludedAttributes": "emails,name,name.formatted,meta"}, ["active", "displayName", "externalId", "id", "schemas", "userName"]),
     ],
 )
 def test_attributes(gt: Provider, foo: User, query: dict[str, str], shown: list[str]) -> None:
@@ -496,6 +497,33 @@ def test_what_changes_nothing(tree: Tree, foo: User, body: Any) -> None:
     assert tree[0].get(tree[1] + "/Users/ext-1").json() == before
 
 
+@pytest.mark.parametrize("active", [0, 1, "0", "1", "", "yes", "nothing", 7.5, [], {}, [True, False], {"x": True}, {"value": 1}, ["x"]])
+def test_active_is_true_or_false(tree: Tree, foo: User, active: Any) -> None:
+    """Decisions 22: a deactivation does not get lost in silence, and the rest of the request does not happen either."""
+    client, base = tree
+    answers = [
+        patch(client, base + "/Users/ext-1", op("new", "externalId"), op(active)),
+        patch(client, base + "/Users/ext-1", {"op": "replace", "value": {"active": active}}),
+        client.send("put", base + "/Users/ext-1", {"externalId": "new", "active": active}),
+        client.send("post", base + "/Users", {**P, "active": active}),
+    ]
+    for response in answers:
+        assert (response.status_code, response.json()["detail"], response.json()["scimType"]) == (400, "active is invalid", "invalidValue")
+    assert set(Identity.objects.values_list("extern_uid", "active")) == {("ext-1", True)}
+    assert not User.objects.filter(username="username").exists()
+
+
+@pytest.mark.parametrize("active", [None, [None], {"value": None}])
+def test_active_that_is_null_is_absent(tree: Tree, foo: User, active: Any) -> None:
+    """Scim 6 #92, #118 with null, decisions 22."""
+    client, base = tree
+    for stored in (True, False):
+        Identity.objects.update(active=stored)
+        assert patch(client, base + "/Users/ext-1", op(active)).status_code == 204
+        assert client.send("put", base + "/Users/ext-1", {"active": active}).json()["active"] is stored
+    assert client.send("post", base + "/Users", {**P, "active": active}).json()["active"] is True
+
+
 def test_ten_thousand_operations(gt: Provider, foo: User) -> None:
     """The last one for each attribute holds; a fixed number of statements."""
     operations = [op(str(number % 2 == 0)) for number in range(9998)] + [op("last", "externalId"), op("False")]
@@ -548,6 +576,29 @@ def test_who_was_deleted_is_hidden_and_comes_back_by_post(tree: Tree, foo: User,
     assert listed(client, base)["totalResults"] == 1
 
 
+@pytest.mark.parametrize("method", ["patch", "put", "post"])
+def test_a_deleted_identity_keeps_its_id(tree: Tree, foo: User, test_group: Namespace, method: str) -> None:
+    """Decisions 22: nobody else can be known by it, and the answer says why."""
+    client, base = tree
+    bob = UserFactory.create(username="bob")
+    identity(scope_of(test_group if base == G else None), bob, "bob")
+    assert client.delete(base + "/Users/ext-1").status_code == 204
+    before = list(Identity.objects.order_by("pk").values())
+    if method == "patch":
+        response = patch(client, base + "/Users/bob", op("EXT-1", "externalId"))
+    elif method == "put":
+        response = client.send("put", base + "/Users/bob", {"externalId": "EXT-1"})
+    else:
+        Identity.objects.filter(user=bob).delete()
+        before = list(Identity.objects.order_by("pk").values())
+        body = {**P, "externalId": "EXT-1", "emails": [{"type": "work", "value": "bob@example.com"}]}
+        response = client.send("post", base + "/Users", body)
+    assert response.status_code == (409 if method == "post" else 412)
+    assert response.json()["detail"].endswith(": Extern uid has already been taken by a deleted user")
+    assert list(Identity.objects.order_by("pk").values()) == before
+    assert client.get(base + "/Users/ext-1").status_code == 404
+
+
 def test_who_was_deleted_comes_back_by_patch_and_under_another_id(tree: Tree, foo: User) -> None:
     """Scim 6 #131."""
     client, base = tree
@@ -594,6 +645,7 @@ def test_what_the_service_can_do(tree: Tree) -> None:
         "externalId": "immutable",
         "name": "immutable",
         "name.formatted": "readOnly",
+        "displayName": "readOnly",
         "active": "readWrite",
         "emails": "immutable",
     }
