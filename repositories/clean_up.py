@@ -5,7 +5,9 @@ from datetime import datetime
 from django.conf import settings
 
 from internal_api.clean_up import delete_in_batches, older_than, register_clean_up
-from repositories.models import PushEvent, Refusal, WebhookDelivery
+from repositories.models import PendingPush, PushEvent, Refusal, WebhookDelivery
+
+PENDING_PUSH_DAYS = 30
 
 
 def _old_push_events(now: datetime) -> int:
@@ -24,8 +26,14 @@ def _old_deliveries(now: datetime) -> int:
     return older_than(WebhookDelivery.objects.all(), now, settings.WEBHOOK_DELIVERY_RETENTION_DAYS)
 
 
+def _old_pending_pushes(now: datetime) -> int:
+    """Those that Gitaly could never be asked about."""
+    return older_than(PendingPush.objects.all(), now, PENDING_PUSH_DAYS)
+
+
 def register() -> None:
     """Make the jobs known."""
     register_clean_up("push events", _old_push_events)
+    register_clean_up("pending pushes", _old_pending_pushes)
     register_clean_up("webhook deliveries", _old_deliveries)
     register_clean_up("refusals", _surplus_refusals)

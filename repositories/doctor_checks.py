@@ -1,12 +1,18 @@
 """What the doctor looks at in Gitaly: each storage, and whether it reaches this service."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
-from internal_api.doctor import Consultation, Finding, problem, register_check, well
+from django.utils import timezone
+
+from internal_api.doctor import Consultation, Finding, problem, register_check, warning, well
 from repositories.doctor_calls import check_calls
-from repositories.models import Storage
+from repositories.models import PendingPush, Storage
 from repositories.repository_checks import repositories
 from repositories.services.storage_health import storage_health
+
+OVERDUE = timedelta(minutes=5)
+"""Workers look every few seconds."""
 
 
 def _gitaly(consultation: Consultation) -> Iterator[Finding]:
@@ -19,8 +25,22 @@ def _gitaly(consultation: Consultation) -> Iterator[Finding]:
             yield well(name, health.version)
 
 
+def _pending_pushes(_: Consultation) -> Iterator[Finding]:
+    """Pushes whose report is missing are looked at by workers."""
+    due = PendingPush.objects.filter(due_at__lte=timezone.now() - OVERDUE)
+    oldest = due.order_by("due_at").values_list("created_at", flat=True).first()
+    if oldest is None:
+        yield well("unreported pushes", f"{PendingPush.objects.count()} pushes are allowed and not reported yet, none is overdue")
+        return
+    hours = (timezone.now() - oldest).total_seconds() / 3600
+    told = f"{due.count()} pushes were not reported and not looked at, the oldest was allowed {hours:.1f} hours ago"
+    advice = "Their events are missing until a worker asks Gitaly: start `manage.py db_worker`, and see what its log says of Gitaly."
+    yield warning("unreported pushes", told, advice)
+
+
 def register() -> None:
     """Make the checks known."""
     register_check("Gitaly", 10, _gitaly)
     register_check("calls from Gitaly", 11, check_calls)
     register_check("repositories", 12, repositories)
+    register_check("unreported pushes", 13, _pending_pushes)

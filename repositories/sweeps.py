@@ -1,9 +1,20 @@
 """What workers put back on its way."""
 
+from datetime import datetime
+
 from internal_api.sweeps import register_sweep
+from repositories.models import PendingPush
 from repositories.services.default_branch import settle_waiting
 from repositories.services.repository_sizes import measure_overdue
 from repositories.services.webhook_deliveries import wake_lanes
+
+
+def _recover_pushes(now: datetime) -> int:
+    if not PendingPush.objects.filter(due_at__lte=now).exists():
+        return 0
+    from repositories.services.push_recovery import recover_pushes  # noqa: PLC0415  gRPC is loaded when a push is due
+
+    return recover_pushes(now)
 
 
 def register() -> None:
@@ -11,3 +22,4 @@ def register() -> None:
     register_sweep("webhook lanes", wake_lanes)
     register_sweep("sizes to be measured", measure_overdue)
     register_sweep("provisional default branches", settle_waiting)
+    register_sweep("pushes that were not reported", _recover_pushes)

@@ -50,6 +50,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("AUDIT_EVENT_RETENTION_DAYS", int, 365, "Age at which `clean_up` removes audit events; 0 keeps them"),
     Option("PUSH_EVENT_RETENTION_DAYS", int, 365, "Age at which `clean_up` removes push events; 0 keeps them"),
+    Option("PUSH_RECOVERY_AFTER", int, 240, "Seconds after which Gitaly is asked what became of a push that it has not reported"),
     Option("REFUSALS_KEPT", int, 10_000, "Latest refusals that `clean_up` keeps; 0 keeps all"),
     Option("WORKER_DEAD_AFTER", int, 60, "Seconds without a sign of life after which a worker's task goes to another"),
     Option("TASK_RESULT_RETENTION_DAYS", int, 7, "Age at which `clean_up` removes finished tasks; 0 keeps them"),

@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import BlockedBy, PersonalAccessToken, SSHKey, User
@@ -23,6 +24,7 @@ from repositories.models import (
     DeliveryLane,
     ErrorTrackingKey,
     Namespace,
+    PendingPush,
     Project,
     PushEvent,
     Refusal,
@@ -30,6 +32,7 @@ from repositories.models import (
     Webhook,
     WebhookDelivery,
 )
+from repositories.policy import Change
 from repositories.services.access import grant_deploy_key, set_member
 from repositories.services.certificates import add_certificate_authority, set_enterprise_group
 from repositories.services.protected_refs import protect_branch, protect_tag
@@ -62,6 +65,8 @@ def administrator(root: User) -> Client:
 def _pushed(project: Project, user: User) -> None:
     """A push, with a delivery that waits for a webhook that was switched off."""
     event = PushEvent.objects.create(project=project, gl_repository="project-1", changes=[["0", "1", "refs/heads/x"]], user=user)
+    line = Change("0" * 40, "1" * 40, "refs/heads/x")
+    PendingPush.objects.create(project=project, gl_repository="project-1", packed_changes=PendingPush.pack([line]), due_at=timezone.now())
     url, token = "https://ci.example.com/hook", "the webhook token"
     hook = Webhook.objects.create(project=project, url=url, token=token, switched_off_reason="x", active=False)
     lane = DeliveryLane.objects.create(webhook=hook, project=project)

@@ -1,6 +1,7 @@
 """Volatile values that all processes share: reference counters, rate limits, OTP sessions, one-shot messages.
 
-In Redis when REDIS_URL is set, else in the database. Losing it costs nothing that lasts.
+In Redis when REDIS_URL is set, else in the database. Losing it costs nothing that lasts. Reference counters are kept in the
+database also while Redis is away (`database_store`).
 """
 
 from functools import lru_cache
@@ -9,7 +10,7 @@ from django.conf import settings
 
 from internal_api.shared_store.base import SharedStore, SharedStoreError
 
-__all__ = ["SharedStore", "SharedStoreError", "shared_store"]
+__all__ = ["SharedStore", "SharedStoreError", "database_store", "shared_store"]
 
 
 @lru_cache(maxsize=2)
@@ -22,6 +23,11 @@ def _store(redis_url: str) -> SharedStore:
     from internal_api.shared_store.database import DatabaseStore  # noqa: PLC0415  see above
 
     return DatabaseStore()
+
+
+def database_store() -> SharedStore:
+    """The store in the database, whichever is configured."""
+    return _store("")
 
 
 def shared_store() -> SharedStore:

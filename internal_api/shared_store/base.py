@@ -17,6 +17,9 @@ class SharedStore(Protocol):
     def decrease(self, key: str) -> int:
         """Take one away, but never below 0, without renewing the life; the new number."""
 
+    def take_one(self, key: str) -> bool:
+        """Take one away if there is one, without renewing the life; whether there was."""
+
     def count_in_window(self, key: str, life: int, number: int) -> int:
         """Add that many; the life is that of the first call and is not renewed. The new number."""
 

@@ -25,6 +25,9 @@ _DECREASE = """
 UPDATE internal_api_sharedvalue SET number = CASE WHEN number > 0 THEN number - 1 ELSE 0 END
 WHERE key = %s AND expires_at > %s RETURNING number
 """
+_TAKE_ONE = """
+UPDATE internal_api_sharedvalue SET number = number - 1 WHERE key = %s AND number > 0 AND expires_at > %s RETURNING number
+"""
 _PUT = """
 INSERT INTO internal_api_sharedvalue AS kept (key, number, text, expires_at) VALUES (%s, 0, %s, %s)
 ON CONFLICT (key) DO UPDATE SET text = excluded.text, expires_at = excluded.expires_at {condition}
@@ -67,6 +70,9 @@ class DatabaseStore:
 
     def decrease(self, key: str) -> int:
         return _count(_row(_DECREASE, key, _value(timezone.now())))
+
+    def take_one(self, key: str) -> bool:
+        return _row(_TAKE_ONE, key, _value(timezone.now())) is not None
 
     def count_in_window(self, key: str, life: int, number: int) -> int:
         now = timezone.now()

@@ -14,6 +14,12 @@ local n = tonumber(redis.call('GET', KEYS[1]) or '0')
 if n <= 1 then redis.call('DEL', KEYS[1]) return 0 end
 return redis.call('DECR', KEYS[1])
 """
+_TAKE_ONE = """
+local n = tonumber(redis.call('GET', KEYS[1]) or '0')
+if n <= 0 then return 0 end
+if n == 1 then redis.call('DEL', KEYS[1]) else redis.call('DECR', KEYS[1]) end
+return 1
+"""
 _WINDOW = (
     "local n = redis.call('INCRBY', KEYS[1], ARGV[2]) if n == tonumber(ARGV[2]) then redis.call('EXPIRE', KEYS[1], ARGV[1]) end return n"
 )
@@ -45,6 +51,10 @@ class RedisStore:
     def decrease(self, key: str) -> int:
         with _reaching_redis():
             return int(self.client.eval(_DECREASE, 1, key))
+
+    def take_one(self, key: str) -> bool:
+        with _reaching_redis():
+            return bool(self.client.eval(_TAKE_ONE, 1, key))
 
     def count_in_window(self, key: str, life: int, number: int) -> int:
         with _reaching_redis():

@@ -20,6 +20,7 @@ from repositories.models import (
     GroupSSHCertificate,
     Member,
     Namespace,
+    PendingPush,
     Project,
     ProtectedBranch,
     ProtectedRefGrant,
@@ -239,7 +240,8 @@ class ProtectedTagAdmin(admin.ModelAdmin):
 class PushEventAdmin(ReadOnlyAdmin):
     """What was pushed."""
 
-    list_display = ("created_at", "gl_repository", "project", "user", "refs")
+    list_display = ("created_at", "gl_repository", "project", "user", "refs", "recovered")
+    list_filter = ("recovered",)
     search_fields = ("project__route__path", "user__username")
     list_select_related = ("project", "user")
 
@@ -250,6 +252,28 @@ class PushEventAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).order_by("-pk")
+
+
+@admin.register(PendingPush)
+class PendingPushAdmin(ReadOnlyAdmin):
+    """What was allowed to be pushed and is not reported yet."""
+
+    list_display = ("created_at", "gl_repository", "project", "user_id", "key_id", "refs", "asked_at", "due_at")
+    fields = ("created_at", "project", "gl_repository", "user_id", "key_id", "request_id", "lines", "asked_at", "due_at")
+    readonly_fields = ("lines",)
+    search_fields = ("project__route__path", "request_id")
+    list_select_related = ("project",)
+    ordering = ("-pk",)
+
+    @admin.display
+    def refs(self, push: PendingPush) -> int:
+        """How many refs were to be changed."""
+        return len(push.changes)
+
+    @admin.display(description="Changes")
+    def lines(self, push: PendingPush) -> str:
+        """The first hundred."""
+        return "\n".join(f"{change.oldrev} {change.newrev} {change.ref}" for change in push.changes[:100])
 
 
 @admin.register(Refusal)

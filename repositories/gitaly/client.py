@@ -3,6 +3,7 @@
 Import it where it is used: gRPC costs start-up time and memory, which a service that only answers pulls need not pay.
 """
 
+import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -12,6 +13,8 @@ from repositories.gitaly.values import RepositoryRef, ServerInfo, StorageAddress
 
 _OBJECTS_PER_MESSAGE = 1000
 _KIBIBYTE = 1024
+_REFS_PER_CALL = 500
+_REFS_ASKED_ONE_BY_ONE = 5000
 
 
 class GitalyClient:
@@ -101,6 +104,22 @@ class GitalyClient:
         # A pattern covers what lies below it too, as `git for-each-ref` has it.
         found = {one.name.decode(errors="replace") for response in responses for one in response.references}
         return wanted & found
+
+    def ref_targets(self, repository: RepositoryRef, refs: Iterable[str], *, seconds: float) -> dict[str, str]:
+        """Where those of the full refs stand that exist; of very many refs all of the repository's are listed.
+
+        A target is what the ref holds: of an annotated tag the tag object, as in the changes of a push.
+        """
+        wanted, end = sorted(set(refs)), time.monotonic() + seconds
+        steps = range(0, len(wanted), _REFS_PER_CALL)
+        patterns = [wanted[start : start + _REFS_PER_CALL] for start in steps] if len(wanted) <= _REFS_ASKED_ONE_BY_ONE else [["refs/"]]
+        found: dict[str, str] = {}
+        for some in patterns:
+            request = pb.ListRefsRequest(repository=_message(repository), patterns=[pattern.encode() for pattern in some])
+            responses = self._stream("RefService/ListRefs", request, pb.ListRefsResponse, end - time.monotonic())
+            for response in responses:
+                found.update((one.name.decode(errors="replace"), one.target) for one in response.references)
+        return {ref: found[ref] for ref in wanted if ref in found}
 
     def repository_exists(self, repository: RepositoryRef, *, seconds: float) -> bool:
         """Whether there is such a repository. An unknown storage is GitalyRefusedError, not False."""

@@ -6,7 +6,7 @@ from repositories.models.error_tracking import ErrorTrackingKey
 from repositories.models.namespace import GitProtocolChoice, Namespace, NamespaceKind, NamespaceLineage, ProjectCreationLevel, Visibility
 from repositories.models.project import FeatureLevel, Project
 from repositories.models.protected_refs import GrantKind, ProtectedBranch, ProtectedRefGrant, ProtectedTag
-from repositories.models.push import PushEvent, Refusal
+from repositories.models.push import PendingPush, PushEvent, Refusal
 from repositories.models.route import RedirectRoute, Route
 from repositories.models.storage import Storage
 from repositories.models.webhook import WEBHOOK_EVENTS, DeliveryLane, DeliveryState, Webhook, WebhookDelivery
@@ -29,6 +29,7 @@ __all__ = [
     "Namespace",
     "NamespaceKind",
     "NamespaceLineage",
+    "PendingPush",
     "Project",
     "ProjectCreationLevel",
     "ProtectedBranch",

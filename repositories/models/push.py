@@ -1,5 +1,7 @@
 """What Git operations leave behind: pushes that happened, and a bounded table of those that were refused."""
 
+import zlib
+from collections.abc import Iterable
 from typing import ClassVar
 
 from django.conf import settings
@@ -7,6 +9,7 @@ from django.db import models
 from django.utils import timezone
 
 from repositories.models.project import Project
+from repositories.policy import Change
 
 
 class PushEvent(models.Model):
@@ -25,15 +28,54 @@ class PushEvent(models.Model):
     response = models.JSONField(default=dict)
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
     followed_at = models.DateTimeField(null=True, help_text="When what follows a push was done.")
+    allowed_at = models.DateTimeField(null=True, help_text="When the push was allowed.")
+    recovered = models.BooleanField(default=False, help_text="Gitaly did not report the push; its refs were found to have moved.")
+    reported_late_at = models.DateTimeField(null=True, help_text="When the report of a recovered push arrived after all.")
 
     class Meta:
         indexes: ClassVar = [
+            models.Index(fields=["project", "id"], condition=models.Q(recovered=True), name="push_event_recovered"),
             models.Index(fields=["project", "-id"]),
             models.Index(fields=["project", "id"], condition=models.Q(followed_at__isnull=True), name="push_event_not_followed"),
         ]
 
     def __str__(self) -> str:
         return f"push to {self.gl_repository}"
+
+
+class PendingPush(models.Model):
+    """A push that was allowed and is not reported yet (contract: decisions 16b).
+
+    `digest` is that of its report, `due_at` when Gitaly is asked whether the refs have moved, `asked_at` when it was asked last.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="pending_pushes")
+    gl_repository = models.CharField(max_length=255)
+    user_id = models.BigIntegerField(null=True)
+    key_id = models.BigIntegerField(null=True)
+    request_id = models.CharField(max_length=255, default="", blank=True)
+    digest = models.CharField(max_length=64, db_index=True)
+    packed_changes = models.BinaryField()
+    created_at = models.DateTimeField(default=timezone.now)
+    due_at = models.DateTimeField(db_index=True)
+    asked_at = models.DateTimeField(null=True, help_text="When Gitaly was last asked whether the refs have moved.")
+
+    class Meta:
+        verbose_name_plural = "pending pushes"
+
+    def __str__(self) -> str:
+        return f"push to {self.gl_repository}"
+
+    @staticmethod
+    def pack(changes: Iterable[Change]) -> bytes:
+        """The changes as they are kept: a push may be of 100,000 refs."""
+        lines = "\n".join(f"{change.oldrev} {change.newrev} {change.ref}" for change in changes)
+        return zlib.compress(lines.encode("utf-8", "surrogatepass"), 1)
+
+    @property
+    def changes(self) -> list[Change]:
+        lines = zlib.decompress(bytes(self.packed_changes)).decode("utf-8", "surrogatepass")
+        return [Change(*line.split(" ", 2)) for line in lines.split("\n")]
 
 
 class Refusal(models.Model):

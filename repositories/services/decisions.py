@@ -11,15 +11,21 @@ from repositories.policy import Action, Allowed, Denied, Request, Verdict
 from repositories.selectors.facts import Facts
 from repositories.services.authorization import Decision
 from repositories.services.one_shot_messages import remember_moved
+from repositories.services.pending_pushes import note_push
 
 
-def record_decision(check: AccessCheck, decision: Decision) -> None:
-    """Count a decision; note a user's pull, a former path that was named, or the refusal of a known actor."""
+def record_decision(check: AccessCheck, decision: Decision, *, request_id: str | None = None) -> None:
+    """Count a decision; note a push that may go on, a user's pull, a former path that was named, or the refusal of a known actor.
+
+    `request_id` is the caller's. Raises DatabaseError when a push cannot be noted.
+    """
     count_decision(decision.request, decision.verdict)
     match decision.verdict:
         case Denied() as denied:
             record_refusal(decision.request, denied)
         case Allowed():
+            if check.pushed:
+                note_push(decision.facts, request_id, check.pushed)
             if not decision.request.is_push:
                 record_pull(decision.facts)
             remember_moved(decision.facts, check.protocol)

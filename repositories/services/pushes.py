@@ -1,57 +1,30 @@
 """What a push leaves: one event and the repository's new state, in one transaction (contract: allowed 7, decisions 16a)."""
 
 import hashlib
-import logging
+import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from internal_api.logs import correlation_id
-from internal_api.shared_store import SharedStoreError, shared_store
 from repositories.models import PushEvent
 from repositories.policy import Change
 from repositories.policy.repository_path import gl_repository
 from repositories.selectors.facts import Facts
 from repositories.services.after_push import follow_push
 from repositories.services.default_branch import DefaultBranch, default_branch_after, note_default_branch
+from repositories.services.pending_pushes import Reported, not_in, settle
 
-logger = logging.getLogger(__name__)
-COUNTER_LIFE = 600
 REPEATED_WITHIN = timedelta(minutes=10)
-
-
-def counter_key(repository: str) -> str:
-    """Under which name the shared store counts the pushes that are under way to a repository."""
-    return f"git-receive-pack-reference-counter:{repository}"
-
-
-def increase_counter(repository: str) -> bool:
-    """A push begins; whether that could be counted. Gitaly refuses the push when it could not."""
-    try:
-        shared_store().increase(counter_key(repository), COUNTER_LIFE)
-    except SharedStoreError as error:
-        logger.warning("A push could not be counted: %s", error)
-        return False
-    return True
-
-
-def decrease_counter(repository: str) -> bool:
-    """A push has ended; the counter never goes below zero."""
-    try:
-        shared_store().decrease(counter_key(repository))
-    except SharedStoreError as error:
-        logger.warning("The end of a push could not be counted: %s", error)
-        return False
-    return True
 
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """A push that has happened. `request_id` is the caller's, None where it sent none."""
+    """A push that has happened. `request_id` is the caller's, None where it sent none; `call_id` is one of ours for the call."""
 
     facts: Facts
     identifier: str
@@ -59,20 +32,19 @@ class Push:
     push_options: dict[str, Any]
     gitaly_context: dict[str, Any]
     request_id: str | None
+    call_id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @property
     def repository(self) -> str:
         return gl_repository(self.facts.repository_type, self.facts.project.id) if self.facts.project else ""
 
     @property
-    def dedup_key(self) -> str | None:
-        """The same for a repeated call and for no other; None where every call is a new push."""
-        if self.request_id is None:
-            return None
+    def dedup_key(self) -> str:
+        """The same for a repeated call and for no other; without a request id every call is a new push."""
         user, key = self.facts.actor.user, self.facts.actor.key
         actor = f"{user.id if user else ''}\0{key.id if key else ''}\0{self.identifier}"
         lines = "\n".join(f"{change.oldrev} {change.newrev} {change.ref}" for change in self.changes)
-        text = f"{self.request_id}\0{actor}\0{self.repository}\0{lines}"
+        text = f"{self.request_id or self.call_id}\0{actor}\0{self.repository}\0{lines}"
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -88,7 +60,7 @@ def record(push: Push, respond: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         try:
             return _recorded(push, respond, expired, default_branch)
         except IntegrityError:
-            earlier = PushEvent.objects.filter(dedup_key=push.dedup_key).first() if push.dedup_key is not None else None
+            earlier = PushEvent.objects.filter(dedup_key=push.dedup_key).first()
             if earlier is None or earlier.pk == expired:
                 raise
             if _is_repetition(earlier):
@@ -117,17 +89,29 @@ def _recorded(
     """Keep it. An earlier call that counts no longer gives up its key in the same transaction, so that some call always holds it."""
     if expired is not None:
         PushEvent.objects.filter(pk=expired).update(dedup_key=None)
-    event = _insert(push)
+    event = _event(push)
     if push.facts.project is not None:
         note_default_branch(push.facts.project.id, default_branch, push.facts.settings)
     answer = respond()
     PushEvent.objects.filter(pk=event.pk).update(response=answer)
-    if push.facts.project is not None:
-        follow_push.enqueue(event.pk, correlation_id.get())
+    follow_push.enqueue(event.pk, correlation_id.get())
     return answer
 
 
-def _insert(push: Push) -> PushEvent:
+def _event(push: Push) -> PushEvent:
+    """The push's event. One that was recovered before its report came has an event already, perhaps of some of its refs."""
+    settled = settle(Reported.of(push.facts, push.request_id, push.changes))
+    if settled.event is None:
+        return _insert(push, push.changes, settled.allowed_at)
+    event, others = settled.event, not_in(settled.event, push.changes)
+    event.reported_late_at = timezone.now()
+    event.identifier, event.push_options, event.gitaly_context = push.identifier[:255], push.push_options, push.gitaly_context
+    event.dedup_key = None if others else push.dedup_key
+    event.save(update_fields=["reported_late_at", "identifier", "push_options", "gitaly_context", "dedup_key"])
+    return _insert(push, others, event.allowed_at) if others else event
+
+
+def _insert(push: Push, changes: Sequence[Change], allowed_at: datetime | None) -> PushEvent:
     project, actor = push.facts.project, push.facts.actor
     return PushEvent.objects.create(
         project_id=project.id if project else None,
@@ -135,9 +119,10 @@ def _insert(push: Push) -> PushEvent:
         user_id=actor.user.id if actor.user else None,
         key_id=actor.key.id if actor.key else None,
         identifier=push.identifier[:255],
-        changes=[[change.oldrev, change.newrev, change.ref] for change in push.changes],
+        changes=[[change.oldrev, change.newrev, change.ref] for change in changes],
         push_options=push.push_options,
         gitaly_context=push.gitaly_context,
         correlation_id=correlation_id.get(),
         dedup_key=push.dedup_key,
+        allowed_at=allowed_at,
     )

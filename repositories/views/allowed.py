@@ -35,7 +35,7 @@ class AllowedViewSet(ShellViewSet):
         check = read_access_check(self.parameters())
         decision = authorize(check, admit=partial(admit, check, peer_of(request.META)))
         note(request, **log_fields(decision))
-        record_decision(check, decision)
+        record_decision(check, decision, request_id=request.META.get("HTTP_X_REQUEST_ID") or None)
         verdict = decision.verdict
         note_call(check, granted=isinstance(verdict, policy.Allowed))
         if isinstance(verdict, policy.Denied):

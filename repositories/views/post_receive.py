@@ -1,6 +1,8 @@
 """POST /post_receive."""
 
+import uuid
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -8,6 +10,7 @@ from django.utils import timezone
 from rest_framework.request import Request
 
 from accounts.selectors.actors import NOBODY, ActorReference, actor_reference
+from internal_api.database_retry import retry_while_away
 from internal_api.errors import BadRequestError
 from internal_api.http.requests import MIB
 from internal_api.last_calls import last_calls
@@ -23,7 +26,8 @@ from repositories.push_messages import Message, alert, basic
 from repositories.push_options import merge_request_warning, parse_push_options
 from repositories.selectors.facts import Facts, container_reference, gather
 from repositories.services.one_shot_messages import take_messages
-from repositories.services.pushes import Push, decrease_counter, record
+from repositories.services.pushes import Push, record
+from repositories.services.reference_counters import decrease_counter
 from repositories.signals import storage_alert
 
 NO_MERGE_REQUESTS = "Merge requests are not available on this server"
@@ -36,30 +40,70 @@ class PostReceiveViewSet(ShellViewSet):
     body_limit = 64 * MIB
 
     def create(self, request: Request) -> JSONResponse:
-        parameters = self.parameters()
-        context = gitaly_client_context(parameters)
-        facts = gather(_who(parameters), container_reference(_text(parameters, "gl_repository") or "", None))
-        raw_options = _texts(parameters, "push_options")
-        options = parse_push_options(raw_options)
-        if context.get("skip-ci"):
-            options.setdefault("ci", {})["skip"] = True
-        push = Push(
-            facts=facts,
-            identifier=_text(parameters, "identifier") or "",
-            changes=_changes(parameters),
-            push_options=options,
-            gitaly_context=context,
-            request_id=request.META.get("HTTP_X_REQUEST_ID") or None,
-        )
-        note(request, project=facts.project.full_path if facts.project else None, refs=len(push.changes))
-        repository = _text(parameters, "gl_repository") or ""
+        """Read the report, and record it as soon as the database is there: Gitaly does not repeat it (contract: gitaly 1.5)."""
+        report = _report(self.parameters(), request.META.get("HTTP_X_REQUEST_ID") or None)
         last_calls.note(CallKind.POST_RECEIVE)
+        ended = False
 
-        def respond() -> dict[str, Any]:
-            decreased = decrease_counter(repository) if repository else True
-            return {"messages": messages_of(push, raw_options, timezone.now()), "reference_counter_decreased": decreased}
+        def respond(push: Push) -> dict[str, Any]:
+            nonlocal ended
+            if report.gl_repository and not ended:
+                ended = decrease_counter(report.gl_repository)
+            return {"messages": messages_of(push, report.raw_options, timezone.now()), "reference_counter_decreased": True}
 
-        return JSONResponse(respond() if facts.project is None else record(push, respond))
+        def answer() -> dict[str, Any]:
+            facts = gather(report.who, container_reference(report.gl_repository, None))
+            note(request, project=facts.project.full_path if facts.project else None, refs=len(report.changes))
+            push = report.push(facts)
+            return respond(push) if facts.project is None else record(push, lambda: respond(push))
+
+        return JSONResponse(retry_while_away(answer))
+
+
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """What a call says; what cannot be read is left out. `call_id` is one of ours."""
+
+    who: ActorReference
+    gl_repository: str
+    identifier: str
+    changes: list[Change]
+    raw_options: list[str]
+    push_options: dict[str, Any]
+    gitaly_context: dict[str, Any]
+    request_id: str | None
+    call_id: str
+
+    def push(self, facts: Facts) -> Push:
+        return Push(
+            facts=facts,
+            identifier=self.identifier,
+            changes=self.changes,
+            push_options=self.push_options,
+            gitaly_context=self.gitaly_context,
+            request_id=self.request_id,
+            call_id=self.call_id,
+        )
+
+
+def _report(parameters: Parameters, request_id: str | None) -> _Report:
+    """Read a call. Raises BadRequestError for a context that is malformed, and for nothing else."""
+    context = gitaly_client_context(parameters)
+    raw_options = _texts(parameters, "push_options")
+    options = parse_push_options(raw_options)
+    if context.get("skip-ci"):
+        options.setdefault("ci", {})["skip"] = True
+    return _Report(
+        who=_who(parameters),
+        gl_repository=_text(parameters, "gl_repository") or "",
+        identifier=_text(parameters, "identifier") or "",
+        changes=_changes(parameters),
+        raw_options=raw_options,
+        push_options=options,
+        gitaly_context=context,
+        request_id=request_id,
+        call_id=uuid.uuid4().hex,
+    )
 
 
 def messages_of(push: Push, raw_options: list[str], now: datetime) -> list[Message]:

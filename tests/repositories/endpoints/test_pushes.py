@@ -20,14 +20,14 @@ from pytest_django.fixtures import Settings
 
 from accounts.models import SSHKey, User
 from internal_api.models import InstanceSettings
-from internal_api.shared_store import SharedStore
+from internal_api.shared_store import SharedStore, database_store
 from repositories.models import Namespace, Project, ProtectedBranch, PushEvent, Storage, Webhook, WebhookDelivery
 from repositories.policy.repository_path import relative_path
 from repositories.services.access import grant_deploy_key, set_member, share_with
 from repositories.services.follow_up import follow_project
 from repositories.services.projects import add_redirect
 from repositories.services.protected_refs import protect_branch, protect_tag
-from repositories.services.pushes import counter_key
+from repositories.services.reference_counters import counter_key, pushes_under_way
 from tests.factories import DeployKeyFactory, GroupFactory, SSHKeyFactory, UserFactory
 from tests.gitaly_server import FakeGitaly
 from tests.statements import at_most
@@ -223,13 +223,13 @@ def test_protected_tags_are_kept_too(shell: Client, key: SSHKey, rockets: Projec
 
 @pytest.mark.parametrize("refs", [1, 1000])
 @pytest.mark.parametrize("rules", [10, 10_000])
-def test_a_push_is_one_statement_however_many_refs_and_rules(
+def test_a_push_is_two_statements_however_many_refs_and_rules(
     shell: Client, key: SSHKey, rockets: Project, refs: int, rules: int, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     ProtectedBranch.objects.bulk_create(ProtectedBranch(project=rockets, name=f"rule-{number}") for number in range(rules))
     changes = "".join(f"{ZEROS} {NEW} refs/heads/topic-{number}\n" for number in range(refs))
     ask(shell, rockets, changes)
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(2):  # the facts, and the note that the push was allowed
         assert answer(ask(shell, rockets, changes)) == (200, None)
 
 
@@ -332,12 +332,32 @@ def test_a_push_to_nothing_is_not_counted(shell: Client, db: None, values: dict[
     assert (response.status_code, isinstance(response.json()["message"], str)) == (400, True)
 
 
-def test_a_store_that_is_away_is_told(shell: Client, rockets: Project, settings: Settings) -> None:
-    """Allowed 7.1: 200 either way."""
+def test_while_redis_is_away_pushes_are_counted_in_the_database(shell: Client, rockets: Project, settings: Settings) -> None:
+    """Decisions 14 and 16a: pushes go on; /check tells of the store that is configured."""
+    name = f"project-{rockets.pk}"
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
-    assert before(shell, gl_repository="project-1").json() == {"reference_counter_increased": False}
-    assert after(shell, f"project-{rockets.pk}", changes=f"{ZEROS} {NEW} refs/heads/x")["reference_counter_decreased"] is False
-    assert PushEvent.objects.count() == 1, "the event is kept all the same"
+    assert before(shell, gl_repository=name).json() == {"reference_counter_increased": True}
+    assert database_store().number(counter_key(name)) == 1
+    assert shell.get("/api/v4/internal/check").json()["redis"] is False
+    assert after(shell, name, changes=f"{ZEROS} {NEW} refs/heads/x")["reference_counter_decreased"] is True
+    assert (PushEvent.objects.count(), database_store().number(counter_key(name))) == (1, 0)
+
+
+@pytest.mark.postgresql
+def test_a_push_that_began_while_redis_was_away_ends_when_it_is_back(
+    shell: Client, rockets: Project, store: Any, settings: Settings
+) -> None:
+    """And the other way round it ends with the counter's life."""
+    name, redis_url = f"project-{rockets.pk}", settings.REDIS_URL
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    before(shell, gl_repository=name)
+    settings.REDIS_URL = redis_url
+    before(shell, gl_repository=name)
+    assert pushes_under_way(name) == 2
+    after(shell, name)
+    assert (store.number(counter_key(name)), pushes_under_way(name)) == (0, 1)
+    after(shell, name)
+    assert pushes_under_way(name) == 0
 
 
 def test_a_push_leaves_one_event(shell: Client, key: SSHKey, rockets: Project, store: SharedStore) -> None:

@@ -226,10 +226,12 @@ def test_project_and_user_were_active(shell: Client, key: SSHKey, rockets: Proje
 
 
 @pytest.mark.parametrize("refs", [1, 1000])
-def test_a_push_with_its_event_and_task_is_eight_statements(shell: Client, key: SSHKey, hook: Webhook, store: Any, refs: int) -> None:
+def test_a_push_with_its_event_and_task_is_nine_statements(shell: Client, key: SSHKey, hook: Webhook, store: Any, refs: int) -> None:
     changes = [f"{ZEROS} {NEW} refs/heads/b{number}" for number in range(refs)]
     push(shell, key, *changes)
-    with at_most(8):
+    asked = {"action": "git-receive-pack", "protocol": "ssh", "key_id": key.pk, "project": "acme/rockets", "changes": "\n".join(changes)}
+    assert shell.post("/api/v4/internal/allowed", asked, content_type="application/json").status_code == 200
+    with at_most(9):
         assert push(shell, key, *changes).status_code == 200
     assert DBTaskResult.objects.ready().count() == 2
 

@@ -1,0 +1,139 @@
+"""Pushes between their permission and their report: noted by /allowed, settled by /post_receive (contract: decisions 16b)."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from internal_api.statements import moment
+from repositories.models import PendingPush, PushEvent
+from repositories.policy import Change, KeyKind
+from repositories.policy.repository_path import gl_repository
+from repositories.selectors.facts import Facts
+
+# Written out, since every push runs them: each is one statement.
+_NOTE = """
+INSERT INTO repositories_pendingpush
+  (project_id, gl_repository, user_id, key_id, request_id, digest, packed_changes, created_at, due_at)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+"""
+_SETTLE = """
+DELETE FROM repositories_pendingpush
+WHERE id = (SELECT max(id) FROM repositories_pendingpush WHERE digest = %s) RETURNING created_at
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What tells which push a report is about. `request_id` is empty where the caller sent none.
+
+    `deploy_key_id` is part of who pushes; a user's key is not, since `key-N` in a report names its owner (contract: allowed 2.2).
+    """
+
+    project_id: int
+    repository: str
+    user_id: int | None
+    deploy_key_id: int | None
+    request_id: str
+    changes: Sequence[Change]
+
+    @classmethod
+    def of(cls, facts: Facts, request_id: str | None, changes: Sequence[Change]) -> "Reported":
+        """From the facts of a call about a project. Raises LookupError without one."""
+        project, actor = facts.project, facts.actor
+        if project is None:
+            raise LookupError("A push without a project is neither noted nor reported.")
+        return cls(
+            project.id,
+            gl_repository(facts.repository_type, project.id),
+            actor.user.id if actor.user else None,
+            actor.key.id if actor.key and actor.key.kind == KeyKind.DEPLOY else None,
+            (request_id or "")[:255],
+            changes,
+        )
+
+    @property
+    def digest(self) -> str:
+        """The same for the permission and the full report of one push; for pushes of one connection it may repeat."""
+        lines = "\n".join(f"{change.oldrev} {change.newrev} {change.ref}" for change in self.changes)
+        text = f"{self.request_id}\0{self.user_id}\0{self.deploy_key_id}\0{self.repository}\0{lines}"
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What was known of a push that is reported. `event` is the one that was made up for it, when the report came late."""
+
+    allowed_at: datetime | None = None
+    event: PushEvent | None = None
+
+
+def note_push(facts: Facts, request_id: str | None, changes: Sequence[Change]) -> None:
+    """Note that a push was allowed. Raises DatabaseError, and then the push must not go on."""
+    push, now = Reported.of(facts, request_id, changes), timezone.now()
+    key_id = facts.actor.key.id if facts.actor.key else None
+    due = now + timedelta(seconds=settings.PUSH_RECOVERY_AFTER)
+    owner = (push.project_id, push.repository, push.user_id, key_id, push.request_id, push.digest)
+    with connection.cursor() as cursor:
+        cursor.execute(_NOTE, [*owner, PendingPush.pack(changes), moment(now), moment(due)])
+
+
+def settle(push: Reported) -> Settled:
+    """Remove the note of a push that is reported; what was known of it. Call this in the report's transaction.
+
+    Of pushes that look the same the last one is settled: an earlier one whose report was lost is found by where the refs went.
+    A report may leave out refs that Git refused, and may come after the push was recovered.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_SETTLE, [push.digest])
+        row: tuple[Any, ...] | None = cursor.fetchone()
+    if row is not None:
+        return Settled(_aware(row[0]))
+    return _settle_part(push) or Settled(event=_recovered_event(push))
+
+
+def _aware(value: Any) -> datetime:
+    """A time from a row of written-out SQL; SQLite keeps a text in UTC."""
+    found = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    return found if timezone.is_aware(found) else found.replace(tzinfo=UTC)
+
+
+def _settle_part(push: Reported) -> Settled | None:
+    """A note of more refs than are reported."""
+    lines = set(push.changes)
+    notes = PendingPush.objects.filter(
+        project=push.project_id, gl_repository=push.repository, request_id=push.request_id, user_id=push.user_id
+    )
+    for note in notes.select_for_update().order_by("-pk"):
+        if lines and lines.issubset(note.changes):
+            note.delete()
+            return Settled(note.created_at)
+    return None
+
+
+def _recovered_event(push: Reported) -> PushEvent | None:
+    """The event that was made up for the push, unless an earlier report has claimed it."""
+    lines = {(change.oldrev, change.newrev, change.ref) for change in push.changes}
+    events = PushEvent.objects.filter(
+        project=push.project_id,
+        gl_repository=push.repository,
+        recovered=True,
+        reported_late_at=None,
+        correlation_id=push.request_id,
+        user=push.user_id,
+    )
+    for event in events.select_for_update().order_by("pk"):
+        if lines & {tuple(line) for line in event.changes}:
+            return event
+    return None
+
+
+def not_in(event: PushEvent, changes: Iterable[Change]) -> list[Change]:
+    """The changes that an event does not have."""
+    known = {tuple(line) for line in event.changes}
+    return [change for change in changes if (change.oldrev, change.newrev, change.ref) not in known]
