@@ -12,6 +12,7 @@ from django.urls import URLPattern, path, reverse
 
 from internal_api.admin import ReadOnlyAdmin
 from internal_api.errors import UnavailableError
+from repositories.admin.project_repositories import RepositoryAdmin
 from repositories.models import (
     DeployKeyGrant,
     EnterpriseUser,
@@ -109,7 +110,7 @@ class DeployKeyInline(admin.TabularInline):
 
 
 @admin.register(Project)
-class ProjectAdmin(admin.ModelAdmin):
+class ProjectAdmin(RepositoryAdmin):
     """Projects. They are made and moved by commands, which keep their routes and repositories in step."""
 
     list_display = ("full_path", "visibility", "archived", "default_branch", "storage")
@@ -119,7 +120,7 @@ class ProjectAdmin(admin.ModelAdmin):
     readonly_fields = ("namespace", "path", "creator", "relative_path")
     ordering = ("-pk",)
     inlines = (MemberInline, GroupLinkInline, DeployKeyInline)
-    actions = ("archive", "unarchive")
+    actions = ("archive", "unarchive", "create_missing_repositories")
     show_full_result_count = False
 
     @admin.display(description="path", ordering="route__path")
