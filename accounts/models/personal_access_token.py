@@ -6,13 +6,14 @@ from django.db import models
 from django.utils import timezone
 
 from accounts.models.user import User
+from internal_api.blank_names import not_blank, validate_not_blank
 
 
 class PersonalAccessToken(models.Model):
     """A token of a user, with what it may be used for."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="personal_access_tokens")
-    name = models.CharField(max_length=255)
+    name = models.CharField(max_length=255, validators=[validate_not_blank])
     token_digest = models.CharField(max_length=64, unique=True, editable=False)
     scopes = models.JSONField(default=list)
     expires_at = models.DateField(null=True, blank=True)
@@ -22,6 +23,7 @@ class PersonalAccessToken(models.Model):
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["user", "name"])]
+        constraints: ClassVar = [not_blank("name", name="personal_access_token_name_not_blank")]
 
     def __str__(self) -> str:
         return self.name

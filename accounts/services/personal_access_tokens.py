@@ -4,10 +4,12 @@ import secrets
 from collections.abc import Sequence
 from datetime import date
 
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from accounts.errors import InvalidTokenRequestError
 from accounts.models import PersonalAccessToken, User
+from accounts.services.users import first_sentence
 from internal_api.digests import token_digest
 
 PREFIX = "glpat-"
@@ -35,15 +37,21 @@ def generate_token() -> str:
 def create_token(
     *, user: User, name: str, scopes: Sequence[str], expires_at: date | None, token: str | None = None, **fields: int
 ) -> tuple[PersonalAccessToken, str]:
-    """A token and its clear text, which is not kept. Raises InvalidTokenRequestError for an unknown scope or a taken token."""
+    """A token and its clear text, which is not kept.
+
+    Raises InvalidTokenRequestError for an unknown scope, a blank or too long name, or a taken token.
+    """
     unknown = next((scope for scope in scopes if scope not in SCOPES), None)
     if unknown is not None:
         raise InvalidTokenRequestError(f"There is no scope {unknown!r}.")
     clear = token or generate_token()
     row = PersonalAccessToken(user=user, name=name, scopes=list(scopes), expires_at=expires_at, token_digest=token_digest(clear), **fields)
     try:
+        row.clean_fields(exclude={"user", "scopes", "token_digest"})
         with transaction.atomic():
             row.save(force_insert=True)
+    except ValidationError as error:
+        raise InvalidTokenRequestError(f"The token is not accepted: {first_sentence(error)}") from error
     except IntegrityError as error:
         raise InvalidTokenRequestError("The token, or its id, is in use already.") from error
     return row, clear

@@ -7,6 +7,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.utils import timezone
 
+from internal_api.blank_names import not_blank, validate_not_blank
 from internal_api.encryption import EncryptedTextField
 from repositories.models import Project
 
@@ -28,7 +29,10 @@ class Agent(models.Model):
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
-        constraints: ClassVar = [models.UniqueConstraint(fields=["project", "name"], name="agent_name_unique")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["project", "name"], name="agent_name_unique"),
+            not_blank("name", name="agent_name_not_blank"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -45,7 +49,7 @@ class AgentToken(models.Model):
     """A token of an agent, as a digest; shown once when it is made."""
 
     agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="tokens")
-    name = models.CharField(max_length=255)
+    name = models.CharField(max_length=255, validators=[validate_not_blank])
     description = models.CharField(max_length=1024, default="", blank=True)
     token_digest = models.CharField(max_length=64, unique=True, editable=False)
     status = models.CharField(max_length=8, choices=TokenStatus, default=TokenStatus.ACTIVE)
@@ -55,7 +59,10 @@ class AgentToken(models.Model):
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["agent", "status", "-last_used_at"])]
-        constraints: ClassVar = [models.CheckConstraint(condition=models.Q(status__in=TokenStatus.values), name="agent_token_status_known")]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=models.Q(status__in=TokenStatus.values), name="agent_token_status_known"),
+            not_blank("name", name="agent_token_name_not_blank"),
+        ]
 
     def __str__(self) -> str:
         return self.name
