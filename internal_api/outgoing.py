@@ -1,4 +1,6 @@
-"""Requests to addresses that people have entered: never to the inside of the network, never longer or larger than allowed.
+"""Requests to URLs that people have entered: never to the inside of the network, never longer or larger than allowed.
+
+One deadline holds for the whole of it: look-up, connecting to any of the host's IP addresses, handshake, request and answer.
 
 The address is looked up once, judged, and connected to as it was judged, so that a name cannot turn into another address in
 between. Redirects are not followed. Proxies of the environment are not used: they would look names up by themselves.
@@ -6,6 +8,8 @@ between. Redirects are not followed. Proxies of the environment are not used: th
 
 import http.client
 import ipaddress
+import queue
+import re
 import socket
 import ssl
 import threading
@@ -13,14 +17,31 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from threading import Timer
 from urllib.parse import SplitResult, urlsplit
 
 MOST_OF_AN_ANSWER = 16 * 1024
 """Bytes of an answer's body that are read."""
 LONGEST_URL = 2048
 _PORTS = {"http": 80, "https": 443}
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_SPECIAL_IPV4 = [
+    ipaddress.IPv4Network(network)
+    for network in (
+        "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24",
+        "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
+    )
+]  # fmt: skip
+"""IPv4 addresses that are not public (RFC 6890 and the registry that it founded)."""
+_SPECIAL_IPV6 = [ipaddress.IPv6Network(network) for network in ("2001::/23", "2001:db8::/32", "3fff::/20")]
+"""Within 2000::/3: protocol assignments, Teredo among them, and documentation."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_CONTROL_IN_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+MOST_LOOKUPS = 16
+"""Look-ups of one process that may wait for the name servers at the same time. A look-up cannot be interrupted."""
+_lookups = threading.BoundedSemaphore(MOST_LOOKUPS)
 
 
 class OutgoingError(Exception):
@@ -53,19 +74,22 @@ def parse_target(url: str) -> SplitResult:
     return parts
 
 
-def _unwrapped(address: _Address) -> _Address:
-    """The IPv4 address inside an IPv6 one that stands for it."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return address
+def _ipv4_inside(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """Return the IPv4 address that an IPv6 address stands for: mapped, NAT64 (RFC 6052) or 6to4."""
     if address in _NAT64:
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else address)
+    return address.ipv4_mapped or address.sixtofour
 
 
 def is_inside(address: str) -> bool:
-    """Whether an address is private, link-local, loopback, multicast or otherwise not of the open internet."""
-    found = _unwrapped(ipaddress.ip_address(address.partition("%")[0]))
-    return not found.is_global or found.is_multicast
+    """Return whether an IP address is anything but a public unicast address, or stands for an IPv4 address that is none."""
+    found: _Address | None = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(found, ipaddress.IPv6Address):
+        embedded = _ipv4_inside(found)
+        if embedded is None:
+            return found not in _GLOBAL_UNICAST or any(found in network for network in _SPECIAL_IPV6)
+        found = embedded
+    return any(found in network for network in _SPECIAL_IPV4)
 
 
 def _is_allowed(host: str, port: int, address: str, allowed: Iterable[str]) -> bool:
@@ -79,36 +103,93 @@ def _is_allowed(host: str, port: int, address: str, allowed: Iterable[str]) -> b
     return False
 
 
-def addresses_of(host: str, port: int, allowed: Iterable[str]) -> list[str]:
-    """Where a host may be reached. Raises OutgoingError when it cannot be found, or when any of its addresses is inside and not allowed."""
+class _Deadline:
+    """The end of a request, set when it starts."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.started = time.monotonic()
+
+    @property
+    def left(self) -> float:
+        """Seconds until the end, never negative."""
+        return max(0.0, self.started + self.seconds - time.monotonic())
+
+    @property
+    def error(self) -> OutgoingError:
+        return OutgoingError(f"No answer within {self.seconds:g} seconds.")
+
+
+def _look_up(host: str, port: int, seconds: float) -> list[str]:
+    """Return the IP addresses of a host. The look-up goes on in its thread when nobody waits for it any more.
+
+    Raises OSError or UnicodeError, TimeoutError after so many seconds, and OutgoingError when too many look-ups wait already.
+    """
+    if not _lookups.acquire(blocking=False):
+        raise OutgoingError(f"The host {host} was not looked up: the name servers do not answer.")
+    outcome: queue.SimpleQueue[list[str] | OSError | UnicodeError] = queue.SimpleQueue()
+
+    def look_up() -> None:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            outcome.put(list(dict.fromkeys(str(entry[4][0]) for entry in found)))
+        except (OSError, UnicodeError) as error:
+            outcome.put(error)
+        finally:
+            _lookups.release()
+
+    threading.Thread(target=look_up, name=f"look-up of {host}"[:64], daemon=True).start()
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        result = outcome.get(timeout=seconds)
+    except queue.Empty:
+        raise TimeoutError from None
+    if isinstance(result, list):
+        return result
+    raise result
+
+
+def addresses_of(host: str, port: int, allowed: Iterable[str], seconds: float = 10.0) -> list[str]:
+    """Return the IP addresses at which a host may be reached.
+
+    Raises OutgoingError when it is not found within so many seconds, or when any of its addresses is inside and not allowed.
+    """
+    try:
+        addresses = _look_up(host, port, seconds)
+    except TimeoutError as error:
+        raise OutgoingError(f"The host {host} was not found within {seconds:g} seconds.") from error
     except (OSError, UnicodeError) as error:
         raise OutgoingError(f"The host {host} cannot be found.") from error
-    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     allowed = list(allowed)
     if any(is_inside(address) and not _is_allowed(host, port, address, allowed) for address in addresses):
         raise OutgoingError(f"The host {host} has an address inside the network, which is not allowed.")
     return addresses
 
 
-@contextmanager
-def _connected(parts: SplitResult, allowed: Iterable[str], seconds: float) -> Iterator[socket.socket]:
-    host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
+def _connect(host: str, port: int, allowed: Iterable[str], deadline: _Deadline) -> socket.socket:
+    """Return a connection to the first of a host's IP addresses that takes one; each is given its share of the time."""
     problem: OSError | None = None
-    for address in addresses_of(host, port, allowed):
+    addresses = addresses_of(host, port, allowed, deadline.left)
+    for tried, address in enumerate(addresses):
+        share = deadline.left / (len(addresses) - tried)
+        if not share:
+            break
         try:
-            raw = socket.create_connection((address, port), timeout=seconds)
+            return socket.create_connection((address, port), timeout=share)
         except OSError as error:
             problem = error
-            continue
+    raise OutgoingError(f"No connection to {host}: {problem or deadline.error}") from problem
+
+
+@contextmanager
+def _connected(parts: SplitResult, allowed: Iterable[str], deadline: _Deadline) -> Iterator[socket.socket]:
+    host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
+    raw = _connect(host, port, allowed, deadline)
+    with raw:
         connected = _secured(raw, host) if parts.scheme == "https" else raw
-        with connected, _cut_off(connected, seconds):
+        with connected, _cut_off(connected, deadline.left):
             if isinstance(connected, ssl.SSLSocket):
                 connected.do_handshake()
             yield connected
-            return
-    raise OutgoingError(f"No connection to {host}: {problem}") from problem
 
 
 def _secured(raw: socket.socket, host: str) -> ssl.SSLSocket:
@@ -121,9 +202,10 @@ def _cut_off(connected: socket.socket, seconds: float) -> Iterator[None]:
 
     def cut() -> None:
         with suppress(OSError):
-            connected.shutdown(socket.SHUT_RDWR)
+            socket.socket.shutdown(connected, socket.SHUT_RDWR)  # not TLS's own, which takes away what another thread is reading with
 
-    timer = threading.Timer(seconds, cut)
+    connected.settimeout(seconds or 0.001)
+    timer = Timer(seconds, cut)
     timer.daemon = True
     timer.start()
     try:
@@ -133,23 +215,35 @@ def _cut_off(connected: socket.socket, seconds: float) -> Iterator[None]:
 
 
 def post(url: str, body: bytes, headers: Mapping[str, str], *, allowed: Iterable[str], seconds: float) -> Reply:
-    """Send a body and read the answer, within so many seconds. Raises OutgoingError."""
+    """Send a body and read the answer, within so many seconds altogether. Raises OutgoingError, which quotes nothing of the answer."""
     parts = parse_target(url)
-    started = time.monotonic()
-    host = parts.netloc
+    deadline = _Deadline(seconds)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
-        with _connected(parts, allowed, seconds) as connected:
+        with _connected(parts, allowed, deadline) as connected:
             connection = http.client.HTTPConnection(parts.hostname or "", timeout=seconds)
             connection.sock = connected
-            connection.request("POST", path, body, {"Host": host, "Accept-Encoding": "identity", "Connection": "close", **headers})
+            sent = {"Host": parts.netloc, "Accept-Encoding": "identity", "Connection": "close", **headers}
+            connection.request("POST", path, body, sent)
             with connection.getresponse() as response:
                 text = response.read(MOST_OF_AN_ANSWER).decode("utf-8", "replace")
-                fields = {name: value[:1024] for name, value in list(response.getheaders())[:50]}
-    except ValueError as error:  # not told, since it may quote a header
-        raise OutgoingError("The request cannot be written, or the answer not read.") from error
-    except (OSError, http.client.HTTPException) as error:
-        if time.monotonic() - started >= seconds:
-            raise OutgoingError(f"No answer within {seconds:g} seconds.") from error
-        raise OutgoingError(f"The request failed: {str(error) or type(error).__name__}") from error
-    return Reply(response.status, fields, text.replace("\0", ""), round((time.monotonic() - started) * 1000))
+                fields = {_plain(name): _plain(value)[:1024] for name, value in list(response.getheaders())[:50]}
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        if not deadline.left:
+            raise deadline.error from error
+        raise OutgoingError(_problem(error)) from error
+    return Reply(response.status, fields, _CONTROL_IN_TEXT.sub("", text), round((time.monotonic() - deadline.started) * 1000))
+
+
+def _plain(text: str) -> str:
+    """Return a header's name or value without control characters: PostgreSQL takes no NUL, and logs are read line by line."""
+    return _CONTROL.sub("", text)
+
+
+def _problem(error: Exception) -> str:
+    """Say what went wrong, without the words of the receiver or of a header that cannot be sent."""
+    if isinstance(error, OSError):
+        return f"The request failed: {_plain(str(error)) or type(error).__name__}"
+    if isinstance(error, http.client.HTTPException):
+        return f"The answer cannot be read: {type(error).__name__}"
+    return "The request cannot be written, or the answer not read."

@@ -1,6 +1,7 @@
 """A receiver of webhooks on a loopback port: it keeps what it gets and answers as it is told."""
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -74,6 +75,41 @@ def receiving() -> Iterator[Receiver]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextmanager
+def answering(answer: bytes) -> Iterator[str]:
+    """A receiver that reads each request and answers with these bytes, whatever they are; its URL."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = server.accept()
+                with connection, suppress(OSError):
+                    _read_request(connection)
+                    connection.sendall(answer)
+                    connection.shutdown(socket.SHUT_WR)
+                    connection.recv(1)  # until the other side has read it and closed
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/hook"
+    finally:
+        with suppress(OSError):
+            server.shutdown(socket.SHUT_RDWR)
+        server.close()
+        thread.join()
+
+
+def _read_request(connection: socket.socket) -> None:
+    with connection.makefile("rb") as request:
+        length = 0
+        while (line := request.readline()).strip():
+            name, _, value = line.partition(b":")
+            length = int(value) if name.lower() == b"content-length" else length
+        request.read(length)
 
 
 def slowly(seconds: float) -> Callable[[Received], None]:

@@ -2,7 +2,8 @@
 
 A lane is taken for a while (its lease), so that two workers never deliver the same lane at once. A worker that dies leaves
 its lease to run out; `wake_lanes`, which every worker calls now and then, sets such lanes going again, and those whose next
-attempt has come.
+attempt has come. A lease is longer than an attempt can last, and is renewed before each. An attempt is counted before it is
+made, so that one which ends its worker counts too.
 """
 
 import hashlib
@@ -10,14 +11,15 @@ import hmac
 import json
 import logging
 import time
+import traceback
 import uuid
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.db import transaction
-from django.db.models import Min, Q, QuerySet
+from django.db import DataError, transaction
+from django.db.models import F, Min, Q, QuerySet
 from django.utils import timezone
 from django_tasks import task
 
@@ -124,30 +126,57 @@ def _drain(lane_id: int, lease: uuid.UUID) -> bool:
     while (delivery := _due(lane_id).select_related("lane__webhook").first()) is not None:
         if time.monotonic() >= end:
             return False
-        if not _keep(lane_id, lease):
+        if not _begin(lane_id, lease, delivery):
             return True
         _attempt(delivery)
     return True
 
 
+@transaction.atomic
+def _begin(lane_id: int, lease: uuid.UUID, delivery: WebhookDelivery) -> bool:
+    """Renew the lease and count the attempt; false when somebody else has the lane."""
+    if not _keep(lane_id, lease):
+        return False
+    delivery.attempted_at = timezone.now()
+    delivery.attempts += 1
+    WebhookDelivery.objects.filter(pk=delivery.pk).update(attempts=F("attempts") + 1, attempted_at=delivery.attempted_at)
+    return True
+
+
 def _attempt(delivery: WebhookDelivery) -> None:
+    """Send a delivery and record what came of it; whatever happens on the way is a failure like any other."""
+    started = time.monotonic()
+    delivery.response_status, delivery.response_headers, delivery.response_body = None, {}, ""
+    try:
+        delivery.error = _send(delivery)
+    except outgoing.OutgoingError as error:
+        delivery.error = str(error)[:512]
+    except Exception as error:  # noqa: BLE001  the next delivery must not wait for ever because of this one
+        where = "".join(traceback.format_tb(error.__traceback__))  # without the message, which may quote the token
+        logger.error("Webhook %s: delivery %s cannot be sent: %s\n%s", delivery.lane.webhook_id, delivery.pk, type(error).__name__, where)  # noqa: TRY400  likewise
+        delivery.error = f"The delivery cannot be sent: {type(error).__name__}"
+    if delivery.duration_ms is None or delivery.error:
+        delivery.duration_ms = round((time.monotonic() - started) * 1000)
+    _record(delivery)
+
+
+def _send(delivery: WebhookDelivery) -> str:
+    """Send it, and keep the answer but for what it repeats of the token; return what is wrong with it. Raises OutgoingError."""
+    if delivery.attempts > TRIES:  # each of them ended its worker
+        raise outgoing.OutgoingError(f"None of {TRIES} attempts came to an end.")
     hook = delivery.lane.webhook
     body = body_of(delivery.payload)
     headers = headers_of(hook, delivery.event, body, str(delivery.idempotency_key), event_uuid(delivery))
-    delivery.attempts += 1
-    delivery.attempted_at = timezone.now()
-    started = time.monotonic()
-    try:
-        reply = outgoing.post(hook.url, body, headers, allowed=settings.WEBHOOK_ALLOWED_TARGETS, seconds=settings.WEBHOOK_TIMEOUT)
-    except outgoing.OutgoingError as error:
-        delivery.response_status, delivery.response_headers, delivery.response_body = None, {}, ""
-        delivery.duration_ms = round((time.monotonic() - started) * 1000)
-        delivery.error = str(error)[:512]
-    else:
-        delivery.response_status, delivery.response_body, delivery.duration_ms = reply.status, reply.body, reply.duration_ms
-        delivery.response_headers = {name: value for name, value in reply.headers.items() if name.lower() not in _NOT_KEPT}
-        delivery.error = "" if is_success(reply.status) else f"The receiver answered {reply.status}."
-    _record(delivery)
+    reply = outgoing.post(hook.url, body, headers, allowed=settings.WEBHOOK_ALLOWED_TARGETS, seconds=settings.WEBHOOK_TIMEOUT)
+    delivery.response_status, delivery.duration_ms = reply.status, reply.duration_ms
+    delivery.response_body = _masked(reply.body, hook.token)
+    kept = {name: value for name, value in reply.headers.items() if name.lower() not in _NOT_KEPT}
+    delivery.response_headers = {_masked(name, hook.token): _masked(value, hook.token) for name, value in kept.items()}
+    return "" if is_success(reply.status) else f"The receiver answered {reply.status}."
+
+
+def _masked(text: str, secret: str | None) -> str:
+    return text.replace(secret, "[token]") if secret else text
 
 
 def is_success(status: int) -> bool:
@@ -155,24 +184,39 @@ def is_success(status: int) -> bool:
     return 200 <= status < 300  # noqa: PLR2004  HTTP's own numbers
 
 
-@transaction.atomic
 def _record(delivery: WebhookDelivery) -> None:
+    """Keep what has come of the attempt; an answer that the database does not take is a failure."""
+    try:
+        _write(delivery)
+    except (DataError, ValueError) as error:
+        logger.warning(
+            "Webhook %s: the answer to delivery %s cannot be kept: %s", delivery.lane.webhook_id, delivery.pk, type(error).__name__
+        )
+        delivery.response_headers, delivery.response_body = {}, ""
+        delivery.error = "The answer cannot be kept."
+        _write(delivery)
+
+
+@transaction.atomic
+def _write(delivery: WebhookDelivery) -> None:
     """What has come of the attempt, and what it means for the webhook."""
     hook = Webhook.objects.select_for_update(no_key=True).filter(pk=delivery.lane.webhook_id).first()
     if hook is None:
         return  # removed in the meantime, its deliveries with it
+    names = ("duration_ms", "response_status", "response_headers", "response_body", "error")
+    values: dict[str, object] = {name: getattr(delivery, name) for name in names}
+    rows = WebhookDelivery.objects.filter(pk=delivery.pk)
     if not delivery.error:
-        delivery.state = DeliveryState.DELIVERED
-    elif delivery.attempts >= TRIES:
-        delivery.state = DeliveryState.FAILED
+        rows.update(state=DeliveryState.DELIVERED, **values)
+        if hook.failures:
+            Webhook.objects.filter(pk=hook.pk).update(failures=0, paused_until=None)
+        return
+    if delivery.attempts >= TRIES:
+        values["state"] = DeliveryState.FAILED
     else:
-        delivery.next_attempt_at = timezone.now() + timedelta(seconds=backoff(delivery.attempts))
-    names = ("state", "attempts", "next_attempt_at", "attempted_at", "duration_ms", "response_status", "response_headers", "response_body")
-    WebhookDelivery.objects.filter(pk=delivery.pk).update(error=delivery.error, **{name: getattr(delivery, name) for name in names})
-    if delivery.error:
+        values["next_attempt_at"] = timezone.now() + timedelta(seconds=backoff(delivery.attempts))
+    if rows.exclude(state=DeliveryState.DELIVERED).update(**values):  # a worker that had lost the lane may have delivered it
         _count_failure(hook, delivery)
-    elif hook.failures:
-        Webhook.objects.filter(pk=hook.pk).update(failures=0, paused_until=None)
 
 
 def _count_failure(hook: Webhook, delivery: WebhookDelivery) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from internal_api import outgoing
 from internal_api.outgoing import OutgoingError, addresses_of, is_inside, parse_target, post
-from tests.receiver import Receiver, receiving, slowly
+from tests.receiver import Receiver, answering, receiving, slowly
 
 pytestmark = pytest.mark.once
 
@@ -56,13 +56,16 @@ def test_addresses_that_cannot_be_called(url: str) -> None:
         "127.0.0.1", "127.255.255.254", "0.0.0.0", "10.1.2.3", "172.16.0.1", "192.168.0.1", "169.254.169.254", "100.64.0.1", "224.0.0.1",
         "255.255.255.255", "192.0.2.1", "198.18.0.1", "::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "fd12::1", "ff02::1", "::ffff:127.0.0.1",
         "::ffff:10.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::", "2002:a00:1::1", "2001:db8::1",
+        "fec0::1", "feff::1", "::7f00:1", "::8.8.8.8", "64:ff9b:1::a00:1", "64:ff9b:1::808:808", "::ffff:0:127.0.0.1", "::ffff:0:8.8.8.8", "100::1",
+        "2001::1", "2001:10::1", "2001:20::1", "3fff::1", "4000::1", "5f00::1", "8000::1", "192.88.99.1", "192.0.0.8", "203.0.113.1", "240.0.0.1",
+        "::ffff:240.0.0.1", "64:ff9b::e000:1", "1fff::1",
     ],
 )  # fmt: skip
 def test_addresses_inside(address: str) -> None:
     assert is_inside(address)
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "1.1.1.1", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"])
+@pytest.mark.parametrize("address", ["8.8.8.8", "1.1.1.1", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"])
 def test_addresses_of_the_open_internet(address: str) -> None:
     assert not is_inside(address)
 
@@ -177,3 +180,114 @@ def test_nobody_there() -> None:
 def test_a_server_that_speaks_no_tls(receiver: Receiver) -> None:
     with pytest.raises(OutgoingError, match="The request failed"):
         post(receiver.url.replace("http:", "https:"), b"{}", {}, allowed=["127.0.0.1"], seconds=2)
+
+
+class Clock:
+    """A stand-in for the module's clock that only moves when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+def test_one_deadline_holds_for_the_look_up_and_all_addresses_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, waits = Clock(), []
+    monkeypatch.setattr(outgoing, "time", clock)
+
+    def look_up(host: str, port: int, **options: Any) -> Any:
+        clock.now += 3
+        return found(*(f"8.8.8.{number}" for number in range(1, 9)))(host, port)
+
+    def connect(address: tuple[str, int], timeout: float) -> socket.socket:
+        waits.append(timeout)
+        clock.now += timeout
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    monkeypatch.setattr(socket, "create_connection", connect)
+    with pytest.raises(OutgoingError, match=r"No connection to example\.com: timed out"):
+        post("http://example.com/", b"{}", {}, allowed=[], seconds=10)
+    assert len(waits) == 8, "each address has its share"
+    assert clock.now == pytest.approx(10)
+
+
+def test_what_connecting_has_used_is_not_there_for_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, ours = Clock(), socket.socketpair()
+    monkeypatch.setattr(outgoing, "time", clock)
+    limits: list[float] = []
+
+    def connect(address: tuple[str, int], timeout: float) -> socket.socket:
+        clock.now += 7
+        return ours[0]
+
+    def timer(seconds: float, cut: Any) -> threading.Timer:
+        limits.append(seconds)
+        return threading.Timer(0, cut)
+
+    monkeypatch.setattr(socket, "getaddrinfo", found("8.8.8.8"))
+    monkeypatch.setattr(socket, "create_connection", connect)
+    monkeypatch.setattr(outgoing, "Timer", timer)
+    with ours[1], pytest.raises(OutgoingError):
+        post("http://example.com/", b"{}", {}, allowed=[], seconds=10)
+    assert limits == [3.0]
+
+
+def test_name_servers_that_do_not_answer_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor do threads pile up: a look-up cannot be interrupted, so only so many run at a time."""
+    answered, started = threading.Event(), []
+
+    def look_up(host: str, port: int, **options: Any) -> Any:
+        started.append(host)
+        answered.wait(60)
+        return found("8.8.8.8")(host, port)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    for _ in range(outgoing.MOST_LOOKUPS):
+        with pytest.raises(OutgoingError, match=r"The host example\.com was not found within 0\.01\d* seconds"):
+            addresses_of("example.com", 80, [], 0.01)
+    with pytest.raises(OutgoingError, match="the name servers do not answer"):
+        addresses_of("example.com", 80, [], 60)
+    answered.set()
+    for _ in range(outgoing.MOST_LOOKUPS):
+        assert outgoing._lookups.acquire(timeout=60)  # noqa: SLF001  each has ended
+    for _ in range(outgoing.MOST_LOOKUPS):
+        outgoing._lookups.release()  # noqa: SLF001  as it was
+    assert len(started) == outgoing.MOST_LOOKUPS
+    assert addresses_of("example.com", 80, [], 60) == ["8.8.8.8"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nX-A: a\0b\r\nX\x01-B: \x1b[31mred\x85\r\n\r\nbo\0dy\x1b[0m\nline",
+        b"HTTP/1.1 299 O\0K\r\nX-A: a\0b\r\n\r\nbody\nline",
+    ],
+)
+def test_control_characters_of_an_answer_are_left_out(answer: bytes) -> None:
+    with answering(answer) as url:
+        reply = post(url, b"{}", {}, allowed=["127.0.0.0/8"], seconds=60)
+    told = "".join((*reply.headers, *reply.headers.values(), reply.body.replace("\n", "")))
+    assert "ab" in reply.headers.values()
+    assert reply.body.endswith("\nline")
+    assert told.isprintable()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP\0garbage the secret\r\n\r\n",
+        b"\xff\xfe the secret\r\n",
+        b"HTTP/1.1 the secret\0\r\n\r\n",
+        b"",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nthe secret\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 200,
+        b"HTTP/1.1 200 " + b"the secret" * 10_000,
+    ],
+)
+def test_an_answer_that_is_not_http_is_a_plain_failure(answer: bytes) -> None:
+    with answering(answer) as url, pytest.raises(OutgoingError) as told:
+        post(url, b"{}", {}, allowed=["127.0.0.0/8"], seconds=60)
+    assert str(told.value).isprintable()
+    assert "the secret" not in str(told.value)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import DataError, connection
 from django.test import Client
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
@@ -27,7 +27,7 @@ from repositories.services.after_push import follow_push
 from repositories.services.protected_refs import protect_branch
 from repositories.services.webhook_deliveries import deliver, retry, switch_on
 from tests.factories import GroupFactory, ProjectFactory, SSHKeyFactory
-from tests.receiver import Receiver, receiving
+from tests.receiver import Receiver, answering, receiving
 from tests.statements import at_most
 from tests.tasks import run_tasks
 
@@ -431,3 +431,146 @@ def test_the_command_sends_a_sample(receiver: Receiver, db: None, monkeypatch: p
         call_command("webhook_test", "http://10.0.0.1/")
     with pytest.raises(CommandError, match="HOOK_TOKE is not set"):
         call_command("webhook_test", receiver.url, "--token-from", "HOOK_TOKE")
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 200 OK\r\nX-A: a\0b\r\n\r\n\0", b"HTTP/1.1 200 O\0K\r\nX\0: \0\r\n\r\n"])
+def test_control_characters_of_an_answer_do_not_hold_a_delivery_up(rockets: Project, hook: Webhook, answer: bytes) -> None:
+    with answering(answer) as url:
+        Webhook.objects.update(url=url)
+        follow_push.call(event_of(rockets).pk, "")
+        run_tasks()
+    delivery = WebhookDelivery.objects.get()
+    assert (delivery.state, delivery.attempts, delivery.response_status, delivery.error) == ("delivered", 1, 200, "")
+
+
+@pytest.mark.parametrize("answer", [b"HTTP\0garbage\r\n\r\n", b"HTTP/1.1 500 \0\r\nA: \0\r\n\r\n\0"])
+def test_a_receiver_that_answers_garbage_is_switched_off_like_any_other(
+    rockets: Project, hook: Webhook, settings: Settings, answer: bytes
+) -> None:
+    settings.WEBHOOK_FAILURES = 3
+    with answering(answer) as url:
+        Webhook.objects.update(url=url)
+        for number in range(4):
+            follow_push.call(event_of(rockets, f"refs/heads/b{number}").pk, "")
+        run_tasks()
+    hook.refresh_from_db()
+    assert (hook.active, hook.failures) == (False, 3)
+    assert [delivery.attempts for delivery in WebhookDelivery.objects.order_by("pk")] == [1, 1, 1, 0]
+    assert not DBTaskResult.objects.failed().exists()
+
+
+def test_an_answer_that_the_database_does_not_take_is_a_failure(
+    rockets: Project, hook: Webhook, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    """Nothing of the kind is known; if it happens the webhook is switched off, and its deliveries are not sent again and again."""
+    settings.WEBHOOK_FAILURES = 2
+    original = webhook_deliveries._write  # noqa: SLF001  the database's part
+
+    def refuse_answers(delivery: WebhookDelivery) -> None:
+        if delivery.response_body:
+            raise DataError("invalid byte sequence")
+        original(delivery)
+
+    monkeypatch.setattr(webhook_deliveries, "_write", refuse_answers)
+    for number in range(3):
+        follow_push.call(event_of(rockets, f"refs/heads/b{number}").pk, "")
+    run_tasks()
+    hook.refresh_from_db()
+    assert (hook.active, len(receiver.received)) == (False, 2)
+    assert WebhookDelivery.objects.order_by("pk")[0].error == "The answer cannot be kept."
+
+
+def test_whatever_goes_wrong_while_sending_is_a_failure(
+    rockets: Project, hook: Webhook, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*arguments: object, **options: object) -> None:
+        raise RuntimeError("the webhook token")
+
+    monkeypatch.setattr(webhook_deliveries, "headers_of", broken)
+    for number in range(2):
+        follow_push.call(event_of(rockets, f"refs/heads/b{number}").pk, "")
+    run_tasks()
+    hook.refresh_from_db()
+    assert hook.failures == 2
+    told = list(WebhookDelivery.objects.values_list("attempts", "error"))
+    assert told == [(1, "The delivery cannot be sent: RuntimeError")] * 2
+    assert "in broken" in caplog.text
+    assert "the webhook token" not in caplog.text.replace('raise RuntimeError("the webhook token")', "")
+
+
+def test_an_attempt_is_counted_before_it_is_made(rockets: Project, hook: Webhook, receiver: Receiver) -> None:
+    """So that a delivery whose attempts all end their worker is given up too."""
+    counted: list[int] = []
+    receiver.before = lambda received: counted.append(1)
+    follow_push.call(event_of(rockets).pk, "")
+    lane, delivery = DeliveryLane.objects.get(), WebhookDelivery.objects.get()
+    for _ in range(webhook_deliveries.TRIES):
+        lease = webhook_deliveries._take(lane.pk)  # noqa: SLF001  a worker that dies while it sends
+        assert lease is not None
+        assert webhook_deliveries._begin(lane.pk, lease, delivery)  # noqa: SLF001  likewise
+        DeliveryLane.objects.update(lease=None, leased_until=None)
+    run_tasks()
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.error, counted) == ("failed", "None of 12 attempts came to an end.", [])
+    assert Webhook.objects.get().failures == 1
+
+
+def test_a_worker_that_lost_its_lane_does_not_undo_what_another_delivered(
+    rockets: Project, hook: Webhook, receiver: Receiver, settings: Settings
+) -> None:
+    follow_push.call(event_of(rockets).pk, "")
+    slow = WebhookDelivery.objects.select_related("lane__webhook").get()
+    lease = webhook_deliveries._take(slow.lane_id)  # noqa: SLF001  a worker that is stopped for longer than its lease
+    assert lease is not None
+    assert webhook_deliveries._begin(slow.lane_id, lease, slow)  # noqa: SLF001  likewise
+    later(70)
+    run_tasks()
+    assert len(receiver.received) == 1
+    receiver.answers = [500]
+    webhook_deliveries._attempt(slow)  # noqa: SLF001  it goes on
+    delivery = WebhookDelivery.objects.get()
+    assert (delivery.state, delivery.attempts, delivery.error) == ("delivered", 2, "")
+    assert Webhook.objects.get().failures == 0
+    assert not webhook_deliveries._begin(slow.lane_id, lease, slow)  # noqa: SLF001  and finds the lane gone
+
+
+def test_a_lease_is_renewed_before_each_attempt_for_longer_than_it_can_last(
+    rockets: Project, hook: Webhook, receiver: Receiver, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left: list[float] = []
+    attempt = webhook_deliveries._attempt  # noqa: SLF001  what comes after the renewal
+
+    def late(delivery: WebhookDelivery) -> None:
+        """The attempt, after which the lease is about to run out."""
+        until = DeliveryLane.objects.get().leased_until
+        assert until is not None
+        assert delivery.attempted_at is not None
+        left.append((until - delivery.attempted_at).total_seconds())
+        attempt(delivery)
+        DeliveryLane.objects.update(leased_until=timezone.now() + timedelta(seconds=1))
+
+    monkeypatch.setattr(webhook_deliveries, "_attempt", late)
+    for number in range(3):
+        follow_push.call(event_of(rockets, f"refs/heads/b{number}").pk, "")
+    run_tasks()
+    assert len(left) == len(receiver.received) == 3
+    assert min(left) > settings.WEBHOOK_TIMEOUT + settings.WORKER_DEAD_AFTER - 1
+
+
+def test_a_token_that_a_receiver_sends_back_is_not_kept(
+    rockets: Project, hook: Webhook, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    receiver.headers, receiver.text = {"X-Echo": "the webhook token"}, "you sent the webhook token"
+    receiver.answers = [500]
+    follow_push.call(event_of(rockets).pk, "")
+    run_tasks()
+    with answering(b"HTTP the webhook token\r\n\r\n") as url:
+        Webhook.objects.update(url=url)
+        follow_push.call(event_of(rockets, "refs/heads/other").pk, "")
+        run_tasks()
+    delivery = WebhookDelivery.objects.order_by("pk")[0]
+    assert (delivery.response_body, delivery.response_headers["X-Echo"]) == ("you sent [token]", "[token]")
+    kept = json.dumps(list(WebhookDelivery.objects.values("response_headers", "response_body", "error")))
+    assert "the webhook token" not in kept + caplog.text + Webhook.objects.get().switched_off_reason
+    assert "attempt 1" in caplog.text
