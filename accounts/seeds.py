@@ -17,7 +17,7 @@ from accounts.models import (
 )
 from accounts.services.personal_access_tokens import create_token
 from accounts.services.ssh_keys import add_user_key
-from accounts.services.users import change_user, create_user, set_extra_emails
+from accounts.services.users import change_user, create_user, set_extra_emails, set_password
 from accounts.ssh.public_key import InvalidPublicKeyError, parse_public_key
 from internal_api.digests import token_digest
 from internal_api.seeding import Entry, Report, Section, SeedError, register_key, register_section
@@ -77,7 +77,7 @@ def load_user(report: Report, entry: Entry) -> User | None:
         return user
     changed = change_user(user, **values)
     if password and not user.check_password(password):
-        user.set_password(password)
+        set_password(user, password)
         user.save(update_fields=["password"])
         changed = True
     report.changed("users", changed)

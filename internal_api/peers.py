@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from functools import lru_cache
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Any
 
 from django.conf import settings
@@ -28,6 +28,19 @@ def _is_within(address: str, entries: tuple[str, ...]) -> bool:
     except ValueError:
         return False
     return any(peer in network for network in _networks(entries))
+
+
+def address_block(address: str) -> str:
+    """The address that limits count by: an IPv6 address stands for its /64, which one stranger has whole."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, IPv4Address):
+        return str(parsed)
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ip_network((parsed, 64), strict=False))
 
 
 def is_trusted(address: str) -> bool:

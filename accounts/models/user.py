@@ -95,6 +95,8 @@ class User(AbstractBaseUser):
     otp_consumed_timestep = models.BigIntegerField(null=True, blank=True)
     failed_attempts = models.PositiveIntegerField(default=0)
     locked_at = models.DateTimeField(null=True, blank=True)
+    failed_sign_ins = models.PositiveIntegerField(default=0)
+    sign_in_locked_at = models.DateTimeField(null=True, blank=True)
     last_activity_on = models.DateField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(auto_now=True)

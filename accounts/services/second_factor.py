@@ -1,6 +1,6 @@
 """The second factor: enrolment, one-time passwords that work once, recovery codes, and the lock after too many failures.
 
-Contract: shell-endpoints 7 and 9, decisions 14d and 15. The lock is one for commands over SSH and for signing in.
+Contract: shell-endpoints 7 and 9, decisions 14d and 15. This lock is Git's and the commands' over SSH; `sign_in_lock` has the admin site's.
 """
 
 import hmac
@@ -91,7 +91,11 @@ def matching_timestep(secret: str, attempt: str) -> int | None:
 def consume_otp(user: User, attempt: str) -> bool:
     """Whether this is a one-time password that has not been used; used from now on. The row is locked by the caller's transaction."""
     step = matching_timestep(user.otp_secret, attempt) if user.otp_secret else None
-    if step is None or (user.otp_consumed_timestep is not None and step <= user.otp_consumed_timestep):
+    if step is None:
+        return False
+    consumed = user.otp_consumed_timestep
+    # A step of the future was consumed while the clock was ahead: it would shut the user out until then.
+    if consumed is not None and step <= consumed <= present_timestep() + DRIFT:
         return False
     user.otp_consumed_timestep = step
     user.save(update_fields=["otp_consumed_timestep"])

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models.signals import pre_delete
@@ -25,10 +26,22 @@ def first_sentence(error: ValidationError) -> str:
     return "It is not valid."
 
 
+def set_password(user: User, password: str) -> None:
+    """Give the user a password that the validators accept; the caller saves. Raises InvalidAccountError."""
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise InvalidAccountError(f"The password of {user.username!r} is not accepted: {' '.join(error.messages)}") from error
+    user.set_password(password)
+
+
 def create_user(*, username: str, email: str, name: str = "", password: str | None = None, **fields: Any) -> User:
     """A new user, with a personal namespace made in the same transaction. Raises InvalidAccountError."""
     user = User(username=username, email=email, name=name or username, **fields)
-    user.set_password(password) if password else user.set_unusable_password()
+    if password:
+        set_password(user, password)
+    else:
+        user.set_unusable_password()
     try:
         user.full_clean()
         with transaction.atomic():

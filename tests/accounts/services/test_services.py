@@ -11,7 +11,7 @@ from accounts.errors import InvalidAccountError, InvalidKeyError, InvalidTokenRe
 from accounts.models import PersonalAccessToken, SSHKey, User
 from accounts.services.personal_access_tokens import create_token, revoke
 from accounts.services.ssh_keys import add_deploy_key, add_user_key, revoke_key
-from accounts.services.users import block, change_user, create_user, ghost_user, set_extra_emails, unblock
+from accounts.services.users import block, change_user, create_user, ghost_user, set_extra_emails, set_password, unblock
 from internal_api.digests import token_digest
 from internal_api.models import InstanceSettings
 from repositories.models import Namespace, Route
@@ -160,3 +160,14 @@ def test_of_two_who_take_the_same_name_one_gets_it(what: str) -> None:
 
     with ThreadPoolExecutor(6) as pool:
         assert sum(pool.map(take, range(6))) == 1
+
+
+@pytest.mark.parametrize("password", ["short", "password1234", "12345"])
+def test_a_password_is_judged_wherever_it_is_set(db: None, password: str) -> None:
+    with pytest.raises(InvalidAccountError, match="The password of 'ann' is not accepted"):
+        create_user(username="ann", email="ann@example.com", password=password)
+    ann = create_user(username="ann", email="ann@example.com")
+    with pytest.raises(InvalidAccountError):
+        set_password(ann, password)
+    set_password(ann, "correct horse battery")
+    assert ann.check_password("correct horse battery")
