@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0003_who_blocked_an_account'),
+        ('accounts', '0004_names_of_tokens_are_not_blank'),
     ]
 
     operations = [
