@@ -1,8 +1,7 @@
 """How many pushes to a repository are under way (contract: allowed 7.1, decisions 14 and 16a).
 
-Who reads the number: GitLab's own counter, of the same name in Redis, is read by what moves repositories between storages, which
-waits until no push is under way. Nothing of this service reads it; operators do, and it is what Gitaly is answered with: a
-push that is not counted is refused without a word. So it is counted in the database while Redis is away.
+No decision of this service reads the number: it is for operators who wait for a quiet repository before they move it. But Gitaly
+refuses a push that is not counted, without a word, so pushes are counted in the database while Redis is away.
 """
 
 import logging
