@@ -15,6 +15,9 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import SSHKey, User
+from internal_api.clean_up import clean_up
+from internal_api.doctor import Consultation, examine
+from internal_api.metrics import exposition
 from internal_api.shared_store import SharedStore
 from internal_api.sweeps import sweep
 from repositories.models import PendingPush, Project, PushEvent, Storage, Webhook, WebhookDelivery
@@ -363,6 +366,35 @@ def test_pushes_of_a_deleted_user_are_recovered_without_them(repository: Reposit
     assert later() == 1
     event = PushEvent.objects.get()
     assert (event.user, event.key_id) == (None, None)
+
+
+def test_operators_see_what_waits_and_what_was_recovered(repository: Repository) -> None:
+    """The doctor, the metrics and, in test_admin_site, the admin site."""
+    line = repository.line(None, 0)
+    repository.allow(line)
+    repository.move(line)
+
+    def told() -> str:
+        return next(finding.text for finding in examine(Consultation(seconds=1)) if finding.name == "unreported pushes")
+
+    assert told() == "1 pushes are allowed and not reported yet, none is overdue"
+    PendingPush.objects.update(created_at=timezone.now() - timedelta(hours=2), due_at=timezone.now() - timedelta(hours=1))
+    assert told() == "1 pushes were not reported and not looked at, the oldest was allowed 2.0 hours ago"
+    metrics = exposition().decode()
+    assert "internal_api_pending_pushes 1.0" in metrics
+    assert "internal_api_pending_push_oldest_seconds 72" in metrics
+    recover_pushes(timezone.now())
+    metrics = exposition().decode()
+    assert "internal_api_pending_pushes 0.0" in metrics
+    assert "internal_api_recovered_pushes 1.0" in metrics
+
+
+def test_clean_up_removes_what_could_never_be_asked_about(repository: Repository) -> None:
+    repository.allow(repository.line(None, 0))
+    repository.allow(repository.line(None, 1))
+    PendingPush.objects.filter(pk=PendingPush.objects.latest("pk").pk).update(created_at=timezone.now() - timedelta(days=31))
+    assert clean_up()["pending pushes"] == 1
+    assert PendingPush.objects.count() == 1
 
 
 def test_workers_sweep(repository: Repository) -> None:
