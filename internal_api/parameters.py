@@ -12,7 +12,7 @@ from django.http import HttpRequest, UnreadablePostError
 from internal_api.errors import BadRequestError, PayloadTooLargeError, UnsupportedMediaTypeError
 
 LARGEST_ID = 2**63 - 1
-_LEADING_DIGITS = re.compile(r"\s*(\d+)")
+_LEADING_DIGITS = re.compile(r"\s*(\d+)", re.ASCII)
 _BRACKETS = re.compile(r"\[([^\[\]]*)\]")
 _FORM_TYPES = frozenset({"", "application/x-www-form-urlencoded"})
 MAX_DEPTH = 100

@@ -12,7 +12,7 @@ SEARCHED = {"id": "extern_uid", "externalid": "extern_uid", "username": "usernam
 LONGEST = 4096
 MOST_TERMS = 20
 _CORE = "urn:ietf:params:scim:schemas:core:2.0:user:"
-_TOKEN = re.compile(r"""\s*(?P<token>"(?:[^"\\]|\\.)*"|'[^']*'|[^\s"]+)(?=\s|$)""", re.DOTALL)
+_TOKEN = re.compile(r"""\s*(?P<token>"(?:[^"\\]|\\.)*"|'[^']*'|[^\s"]+)(?=\s|$)""", re.DOTALL | re.ASCII)
 _TERM_LENGTH = 3
 
 
@@ -77,7 +77,7 @@ def unquoted(token: str) -> str:
 
 def display_name_filter(text: str) -> str | None:
     """The name in `displayName eq "x"`, anywhere in the text; None for any other filter (contract: scim 1.10)."""
-    match = re.search(r"""displayName\s+eq\s+(?:"((?:[^"\\]|\\.)*)"|'([^']*)')""", text[:LONGEST], re.IGNORECASE)
+    match = re.search(r"""displayName\s+eq\s+(?:"((?:[^"\\]|\\.)*)"|'([^']*)')""", text[:LONGEST], re.IGNORECASE | re.ASCII)
     if match is None:
         return None
     try:

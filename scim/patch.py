@@ -14,7 +14,7 @@ from typing import Any
 _OPERATIONS = frozenset({"add", "replace", "update"})
 _CORE = "urn:ietf:params:scim:schemas:core:2.0:user:"
 _EXTERN_UID = frozenset({"id", "externalid"})
-_MEMBER = re.compile(r"""members\[\s*value\s+eq\s+(?:"([^"]*)"|'([^']*)')\s*\]""", re.IGNORECASE)
+_MEMBER = re.compile(r"""members\[\s*value\s+eq\s+(?:"([^"]*)"|'([^']*)')\s*\]""", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import re
 BLANK = "blank"
 LONGEST = 200
 _FORBIDDEN = re.compile(r"[^A-Za-z0-9_.-]")
-_ENDING = re.compile(r"(\.git|\.atom|\.)+\Z", re.IGNORECASE)
+_ENDING = re.compile(r"(\.git|\.atom|\.)+\Z", re.IGNORECASE | re.ASCII)
 _RUN = re.compile(r"([_.-])[_.-]+")
 
 

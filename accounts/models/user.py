@@ -9,6 +9,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from internal_api.encryption import EncryptedTextField
+from internal_api.text import ascii_lower
 
 USERNAME = r"\A[a-zA-Z0-9_.][a-zA-Z0-9_.-]*(?<![.-])\Z"
 
@@ -64,7 +65,15 @@ class UserManager(BaseUserManager["User"]):
     """Looks people up by username in any letter case, as GitLab does."""
 
     def get_by_natural_key(self, username: str | None) -> "User":
-        return self.annotate(username_lower=Lower("username")).get(username_lower=(username or "").lower())
+        return self.annotate(username_lower=Lower("username")).get(username_lower=ascii_lower(username or ""))
+
+
+def _matching_email(rows: models.QuerySet[Any], email: str) -> models.QuerySet[Any]:
+    """Databases differ in the lower case of other letters, and some are the lower case of two."""
+    if not email.isascii():
+        return rows.filter(email=email)
+    found: models.QuerySet[Any] = rows.annotate(email_lower=Lower("email")).filter(email_lower=email.lower())
+    return found
 
 
 class User(AbstractBaseUser):
@@ -167,7 +176,12 @@ class User(AbstractBaseUser):
     @classmethod
     def matching_username(cls, username: str) -> models.QuerySet[Any]:
         """Users of that name in any letter case; uses the index behind the unique constraint."""
-        return cls._default_manager.annotate(username_lower=Lower("username")).filter(username_lower=username.lower())
+        return cls._default_manager.annotate(username_lower=Lower("username")).filter(username_lower=ascii_lower(username))
+
+    @classmethod
+    def matching_email(cls, email: str) -> models.QuerySet[Any]:
+        """Users with that primary e-mail address: in any letter case when it is ASCII, else exactly."""
+        return _matching_email(cls._default_manager.all(), email)
 
 
 class ExtraEmail(models.Model):
@@ -181,3 +195,8 @@ class ExtraEmail(models.Model):
 
     def __str__(self) -> str:
         return self.email
+
+    @classmethod
+    def matching_email(cls, email: str) -> models.QuerySet[Any]:
+        """Further addresses that are this one, as `User.matching_email` compares them."""
+        return _matching_email(cls._default_manager.all(), email)

@@ -7,6 +7,7 @@ from typing import Any
 
 from internal_api.parameters import LARGEST_ID, Parameters
 from internal_api.statements import fetch_row
+from internal_api.text import ascii_lower
 
 _IDENTIFIER = re.compile(r"(user|key)-(\d{1,19})", re.ASCII)
 _USERNAME = "username-"
@@ -42,7 +43,7 @@ def actor_reference(parameters: Parameters) -> ActorReference:
     if (user_id := parameters.record_id("user_id")) is not None:
         return ActorReference(ActorKind.USER, user_id)
     if (username := parameters.text("username")) is not None:
-        return ActorReference(ActorKind.USERNAME, username.lower())
+        return ActorReference(ActorKind.USERNAME, ascii_lower(username))
     if (identifier := parameters.text("identifier")) is not None:
         return identified_actor(identifier)
     return NOBODY
@@ -51,7 +52,7 @@ def actor_reference(parameters: Parameters) -> ActorReference:
 def identified_actor(identifier: str) -> ActorReference:
     """`user-7`, `username-ann`, or `key-7`: the owner of a person's key, or that deploy key. Anything else is nobody."""
     if identifier.startswith(_USERNAME):
-        return ActorReference(ActorKind.USERNAME, identifier.removeprefix(_USERNAME).lower())
+        return ActorReference(ActorKind.USERNAME, ascii_lower(identifier.removeprefix(_USERNAME)))
     match = _IDENTIFIER.fullmatch(identifier)
     if match is None or int(match[2]) > LARGEST_ID:
         return NOBODY

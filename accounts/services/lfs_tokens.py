@@ -19,6 +19,7 @@ from accounts.models import KeyKind, SSHKey
 from accounts.selectors.acting_accounts import ActingAccount, find_acting_account
 from accounts.selectors.actors import ActorKind, ActorReference
 from internal_api.parameters import LARGEST_ID
+from internal_api.text import ascii_lower
 
 LEEWAY = 60  # seconds
 _DEPLOY_KEY = re.compile(r"lfs\+deploy-key-(\d{1,19})", re.ASCII)
@@ -76,7 +77,7 @@ def identify_lfs_token(username: str, token: str, container: str | None) -> Acto
 def _named(username: str) -> ActingAccount | None:
     match = _DEPLOY_KEY.fullmatch(username)
     if match is None:
-        account = find_acting_account(ActorReference(ActorKind.USERNAME, username.lower()))
+        account = find_acting_account(ActorReference(ActorKind.USERNAME, ascii_lower(username)))
         return account if account.user is not None and account.user.is_active and not account.user.password_expired else None
     key_id = int(match[1])
     account = find_acting_account(ActorReference(ActorKind.KEY, key_id if key_id <= LARGEST_ID else 0))

@@ -57,10 +57,15 @@ def the_namespace_admits_the_certificate(request: Request) -> Denied | None:
     if request.changes is not None or container is None:
         return None
     if request.namespace_path:
-        allowed = container.root_is_group and container.root_path.lower() == request.namespace_path.lower()
+        allowed = container.root_is_group and _is_same_path(request.namespace_path, container.root_path)
     else:
         allowed = not container.root_enforces_ssh_certificates or not _is_a_person(request)
     return None if allowed else Denied(Reason.NAMESPACE_NOT_ALLOWED, messages.NAMESPACE_NOT_ALLOWED)
+
+
+def _is_same_path(asked: str, path: str) -> bool:
+    """Whether a path is meant; paths are ASCII, and `str.lower` makes ASCII of other letters too."""
+    return asked.isascii() and asked.lower() == path.lower()
 
 
 def _is_a_person(request: Request) -> bool:

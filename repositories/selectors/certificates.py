@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from django.db.models import Exists, OuterRef, Q
-from django.db.models.functions import Lower
 from django.utils import timezone
 
 from accounts.models import User
@@ -22,7 +21,7 @@ class CertifiedUser:
 def find_user_by_login(login: str) -> User | None:
     """By primary e-mail address when there is an `@` in it, else by username; in any letter case."""
     if "@" in login:
-        return User.objects.annotate(email_lower=Lower("email")).filter(email_lower=login.lower()).first()
+        return User.matching_email(login).first()
     user: User | None = User.matching_username(login).first()
     return user
 

@@ -15,6 +15,7 @@ from internal_api.encryption import decrypt
 from internal_api.instance import settings_of_version
 from internal_api.models import InstanceSettings
 from internal_api.statements import Row, clock, fetch_row
+from internal_api.text import ascii_lower
 from repositories.policy import Actor, Change, Instance, Key, Project, Protection, RepositoryType, Role, User
 from repositories.policy.repository_path import Candidate, candidates, clean_path, parse_gl_repository
 from repositories.selectors.facts_sql import KEY_COLUMNS, PROJECT_COLUMNS, USER_COLUMNS, ContainerKind, facts_sql
@@ -81,7 +82,7 @@ def gather(who: ActorReference, what: ContainerReference, pushed: Collection[Cha
         row = _fetch(who, ContainerKind.ID, {"project_id": what.project_id or 0}, pushed)
         return _facts(row, what.repository_type)
     named = candidates(what.path)
-    paths = {"path": named[0].project_path.lower(), "shorter_path": named[-1].project_path.lower()}
+    paths = {"path": ascii_lower(named[0].project_path), "shorter_path": ascii_lower(named[-1].project_path)}
     if len(named) == 1:
         row = _fetch(who, ContainerKind.PATH, {"path": paths["path"]}, pushed)
     else:
@@ -104,7 +105,7 @@ def _fetch(who: ActorReference, container: ContainerKind, params: dict[str, Any]
 
 
 def _type_of(named: tuple[Candidate, ...], found: str) -> RepositoryType:
-    return next(one.repository_type for one in named if one.project_path.lower() == found)
+    return next(one.repository_type for one in named if ascii_lower(one.project_path) == found)
 
 
 def _facts(row: Row, repository_type: RepositoryType) -> Facts:

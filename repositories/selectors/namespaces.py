@@ -3,11 +3,12 @@
 from django.db.models import QuerySet
 from django.db.models.functions import Lower
 
+from internal_api.text import ascii_lower
 from repositories.models import Namespace, NamespaceKind, Project, Route
 
 
 def _routes(full_path: str) -> QuerySet[Route]:
-    return Route.objects.annotate(path_lower=Lower("path")).filter(path_lower=full_path.lower())
+    return Route.objects.annotate(path_lower=Lower("path")).filter(path_lower=ascii_lower(full_path))
 
 
 def find_namespace(full_path: str) -> QuerySet[Namespace]:

@@ -112,10 +112,10 @@ def _by_email(value: str) -> User | None:
 
 def find_user_by_email(email: str) -> User | None:
     """Whoever owns the address, as the primary or a further one."""
-    user = User.objects.annotate(email_lower=Lower("email")).filter(email_lower=email.lower()).first()
+    user: User | None = User.matching_email(email).first()
     if user is not None:
         return user
-    extra = ExtraEmail.objects.annotate(email_lower=Lower("email")).filter(email_lower=email.lower()).select_related("user").first()
+    extra = ExtraEmail.matching_email(email).select_related("user").first()
     return extra.user if extra else None
 
 

@@ -89,6 +89,8 @@ REFUSED = "You are not allowed to access projects in this namespace."
         pytest.param(DEVELOPER, CERTIFIED, "acme", None, id="allowed 10.13 #296: root group"),
         pytest.param(DEVELOPER, project(), "acme", None, id="a certificate where none is asked for"),
         pytest.param(DEVELOPER, project(full_path="acme/tools/rockets"), "acme/tools", REFUSED, id="allowed 10.13 #295: subgroup"),
+        pytest.param(DEVELOPER, project(root_path="kiosk"), "KIOSK", None, id="any letter case"),
+        pytest.param(DEVELOPER, project(root_path="kiosk"), "\u212aiosk", REFUSED, id="the Kelvin sign is no k"),
         pytest.param(DEVELOPER, project(), "other", REFUSED, id="gitlab-shell 5 #58"),
         pytest.param(DEVELOPER, project(root_is_group=False, root_path="ann"), "ann", REFUSED, id="allowed 10.13 #298: personal project"),
         pytest.param(DEVELOPER, None, "acme", texts.PROJECT_NOT_FOUND, id="gitlab-shell 5 #53: no project"),
