@@ -10,6 +10,7 @@ from repositories import policy
 from repositories.access_check import AccessCheck
 from repositories.models import Project
 from repositories.policy import Action, RepositoryType
+from repositories.policy.abilities import actor_can_read
 from repositories.policy.repository_path import container_path
 from repositories.selectors.facts import ContainerReference, Facts, gather
 from repositories.services.authorization import access_request, find_facts
@@ -45,15 +46,20 @@ def _container(facts: Facts) -> str | None:
 
 
 def give_credentials(who: ActorReference, what: ContainerReference) -> LFSCredentials:
-    """Credentials for whoever /allowed has let in. Raises NotFoundError; the repository is looked at before the actor."""
+    """Return credentials for an actor that /allowed has let in.
+
+    Raises NotFoundError. The repository is looked at before the actor; one that the actor may not
+    know of is answered as a missing one (contract: shell-endpoints 2, decisions 10a).
+    """
     facts = gather(who, what)
+    project = facts.project
     container = _container(facts)
-    if container is None or facts.project is None:
+    if container is None or project is None or not actor_can_read(facts.actor, project):
         raise NotFoundError
     account = find_acting_account(who)
     if account.user is None:
         raise NotFoundError("404 Not found")
-    path = container_path(facts.project.full_path, facts.repository_type)
+    path = container_path(project.full_path, facts.repository_type)
     return LFSCredentials(lfs_username(account), issue_lfs_token(account, container), clone_url(path, "http"))
 
 

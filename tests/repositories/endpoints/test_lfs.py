@@ -15,7 +15,7 @@ from accounts.services.lfs_tokens import identify_lfs_token, issue_lfs_token
 from accounts.services.ssh_keys import revoke_key
 from internal_api.models import InstanceSettings
 from repositories.models import Namespace, Project
-from repositories.services.access import grant_deploy_key, set_member
+from repositories.services.access import grant_deploy_key, set_member, withdraw_deploy_key
 from repositories.services.projects import add_redirect
 from tests import public_keys
 from tests.factories import DeployKeyFactory, ProjectFactory, SSHKeyFactory, UserFactory
@@ -113,8 +113,9 @@ def test_the_id_of_the_repository_wins(shell: Client, key: SSHKey, rockets: Proj
         pytest.param({"gl_repository": "foo-1"}, CAPITAL, id="e6, decisions 2"),
     ],
 )
-def test_what_is_not_found(shell: Client, key: SSHKey, values: dict[str, Any], body: dict[str, str]) -> None:
-    """The repository is looked at before the actor."""
+def test_what_is_not_found(shell: Client, key: SSHKey, rockets: Project, values: dict[str, Any], body: dict[str, str]) -> None:
+    """The repository, which everybody may know of here, is looked at before the actor."""
+    Project.objects.filter(pk=rockets.pk).update(visibility="public")
     response = shell.post(AUTHENTICATE, {"project": "acme/rockets", **values}, content_type="application/json")
     assert (response.status_code, response.json()) == (404, body)
 
@@ -128,7 +129,23 @@ def test_without_lfs_there_is_nothing(shell: Client, key: SSHKey, rockets: Proje
     assert good_for(shell, credentials) == INVALID
 
 
+@pytest.mark.parametrize("actor", ["nobody", "outsider", "unknown key", "deploy key"])
+def test_a_hidden_repository_is_a_missing_one(shell: Client, rockets: Project, actor: str) -> None:
+    """Decisions 10a."""
+    outsider, deploy_key = UserFactory.create(username="eve"), DeployKeyFactory.create()
+    named = {
+        "nobody": {},
+        "outsider": {"user_id": outsider.pk},
+        "unknown key": {"key_id": 999_999},
+        "deploy key": {"key_id": deploy_key.pk},
+    }
+    for name in ("acme/rockets", "acme/rockets.wiki", "acme/nothing"):
+        response = shell.post(AUTHENTICATE, {"project": name, **named[actor]}, content_type="application/json")
+        assert (response.status_code, response.json()) == (404, CAPITAL), name
+
+
 def test_a_signing_key_is_nobody(shell: Client, ann: User, rockets: Project) -> None:
+    Project.objects.filter(pk=rockets.pk).update(visibility="public")
     key = SSHKeyFactory.create(user=ann, usage_type="signing")
     response = shell.post(AUTHENTICATE, {"project": "acme/rockets", "key_id": key.pk})
     assert (response.status_code, response.json()) == (404, LOWER)
@@ -145,10 +162,12 @@ def test_credentials_are_given_without_a_look_at_the_account_and_are_worthless_t
 
 @pytest.mark.parametrize(("can_push", "operations"), [(True, ["download", "upload"]), (False, ["download"])])
 def test_a_deploy_key(shell: Client, rockets: Project, can_push: bool, operations: list[str]) -> None:
-    """shell-endpoints 16.4 #40, #55, #56; it gets credentials before it is enabled, good for nothing yet."""
+    """shell-endpoints 16.4 #40, #55, #56; its credentials are worth as much as its grant, whatever they were given for."""
     key = DeployKeyFactory.create()
+    grant_deploy_key(rockets, key, can_push=can_push)
     credentials = given(shell, key_id=key.pk)
     assert credentials["username"] == f"lfs+deploy-key-{key.pk}"
+    withdraw_deploy_key(rockets, key)
     assert good_for(shell, credentials) == INVALID
     grant_deploy_key(rockets, key, can_push=can_push)
     assert good_for(shell, credentials)["operations"] == operations
