@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from itertools import islice
 from typing import Any, TypedDict
 from urllib.parse import quote_plus
 
@@ -49,13 +50,20 @@ def _is_for(banner: Mapping[str, Any], role: int) -> bool:
     return not audience or any(Role[name.upper()] == role for name in audience if name.upper() in Role.__members__)
 
 
+MOST_LINKS = 10
+"""Branches of one push that an invitation is printed for: a mirror may push 100,000."""
+LONGEST_BRANCH = 1024
+"""Characters of a branch's name up to which its link is printed."""
+
+
 def merge_request_links(changes: Iterable[Change], *, project_url: str, default_branch: str) -> list[str]:
-    """An invitation to open a merge request for each pushed branch; merge requests themselves are not kept here."""
+    """Return an invitation to open a merge request for each of the first pushed branches; merge requests are not kept here."""
+    branches = (change.branch for change in changes if not change.deletes)
+    linked = (branch for branch in branches if branch is not None and branch != default_branch and len(branch) <= LONGEST_BRANCH)
     return [
         f"To create a merge request for {branch}, visit:\n"
         f"  {project_url}/-/merge_requests/new?merge_request%5Bsource_branch%5D={quote_plus(branch)}"
-        for change in changes
-        if not change.deletes and (branch := change.branch) is not None and branch != default_branch
+        for branch in islice(linked, MOST_LINKS)
     ]
 
 

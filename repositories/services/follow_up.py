@@ -1,6 +1,7 @@
 """What follows a push, in the worker: activity of the project and the user, and the deliveries that webhooks are owed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from django.conf import settings
 from django.db import transaction
@@ -16,18 +17,38 @@ from repositories.selectors.webhooks import webhooks_of
 from repositories.services.webhook_deliveries import deliver
 from repositories.webhook_payloads import Message, Place, Pushed, Pusher, messages
 
+PUSHES_AT_ONCE = 50
+"""Pushes that one transaction follows at most, so that others who wait for its locks do not wait long."""
+REFS_AT_ONCE = 20_000
+"""Refs after which a transaction takes no further push."""
+
+ROWS_AT_ONCE = 50
+"""Deliveries that one statement creates: a summary may list 1,000 refs."""
+
+
+def follow_project(project_id: int) -> None:
+    """Follow all pushes of the project that are still to be followed, in their order; each once, however often this runs.
+
+    Some at a time, each a transaction of its own, and one push in memory at a time: after an outage there may be thousands.
+    """
+    while _follow_some(project_id):
+        pass
+
 
 @transaction.atomic
-def follow_project(project_id: int) -> None:
-    """Follow all pushes of the project that are still to be followed, in their order; each once, however often this runs."""
-    waiting = PushEvent.objects.filter(project_id=project_id, followed_at__isnull=True)
-    events = list(waiting.select_for_update(no_key=True).order_by("pk"))
+def _follow_some(project_id: int) -> bool:
+    """Follow the next pushes; whether there may be more."""
+    waiting = PushEvent.objects.filter(project_id=project_id, followed_at__isnull=True).order_by("pk")
+    light = waiting.only("pk", "project_id", "created_at", "user_id", "gl_repository")
+    events = list(light.select_for_update(no_key=True)[:PUSHES_AT_ONCE])
     if not events:
-        return
-    _note_activity(project_id, events)
-    for lane_id in _owe_deliveries(project_id, events):
+        return False
+    followed, lane_ids = _create_deliveries(project_id, events)
+    _note_activity(project_id, followed)
+    for lane_id in lane_ids:
         deliver.enqueue(lane_id)
-    PushEvent.objects.filter(pk__in=[event.pk for event in events]).update(followed_at=timezone.now())
+    PushEvent.objects.filter(pk__in=[event.pk for event in followed]).update(followed_at=timezone.now())
+    return len(followed) < len(events) or len(events) == PUSHES_AT_ONCE
 
 
 def _note_activity(project_id: int, events: Iterable[PushEvent]) -> None:
@@ -39,24 +60,26 @@ def _note_activity(project_id: int, events: Iterable[PushEvent]) -> None:
         User.objects.filter(is_earlier, pk=user_id).update(last_activity_on=day)
 
 
-def _owe_deliveries(project_id: int, events: Iterable[PushEvent]) -> list[int]:
+def _create_deliveries(project_id: int, events: list[PushEvent]) -> tuple[list[PushEvent], list[int]]:
+    """Create the deliveries of the first pushes, up to a number of refs; those pushes, and the lanes that deliver."""
     hooks = list(webhooks_of(project_id))
     if not hooks:
-        return []
+        return events, []
     repository = gl_repository(RepositoryType.PROJECT, project_id)
     project = Project.objects.select_related("route", "namespace").get(pk=project_id)
     branches = protected_branch_names(project.pk, project.namespace.root_id or project.namespace_id)
     tags = list(ProtectedTag.objects.filter(project=project).values_list("name", flat=True))
-    pushers = _pushers(events)
-    owed = [
-        (hook, event, position, message)
-        for event in events
-        if event.gl_repository == repository
-        for pushed in [_pushed(event, project, pushers, branches, tags)]
-        for hook in hooks
-        for position, message in enumerate(_for(hook, pushed))
-    ]
-    return _write(project_id, owed)
+    pushers, lanes = _pushers(events), _Lanes(project_id)
+    refs = 0
+    for number, event in enumerate(events):
+        if refs >= REFS_AT_ONCE:
+            return events[:number], lanes.used
+        if event.gl_repository != repository:
+            continue
+        whole = PushEvent.objects.get(pk=event.pk)
+        refs += len(whole.changes)
+        _write(event, _messages_by_hook(hooks, _pushed(whole, project, pushers, branches, tags)), lanes)
+    return events, lanes.used
 
 
 def _pushers(events: Iterable[PushEvent]) -> dict[int, Pusher]:
@@ -80,30 +103,54 @@ def _pushed(event: PushEvent, project: Project, pushers: dict[int, Pusher], bran
     return Pushed(place, pushers.get(event.user_id or 0, Pusher()), changes, event.push_options, branches, tags)
 
 
-def _for(hook: Webhook, pushed: Pushed) -> list[Message]:
-    limit = settings.WEBHOOK_DELIVERIES_PER_PUSH
-    return messages(pushed, branches=hook.push_events, tags=hook.tag_push_events, limit=limit)
+def _messages_by_hook(hooks: Iterable[Webhook], pushed: Pushed) -> Iterator[tuple[Webhook, Message, int]]:
+    """Yield what each webhook is told, with its position; webhooks that want the same share it."""
+    made: dict[tuple[bool, bool], list[Message]] = {}
+    for hook in hooks:
+        wanted = (hook.push_events, hook.tag_push_events)
+        if wanted not in made:
+            limit = settings.WEBHOOK_DELIVERIES_PER_PUSH
+            made[wanted] = messages(pushed, branches=hook.push_events, tags=hook.tag_push_events, limit=limit)
+        for position, message in enumerate(made[wanted]):
+            yield hook, message, position
 
 
-def _write(project_id: int, owed: list[tuple[Webhook, PushEvent, int, Message]]) -> list[int]:
-    """Lanes and deliveries; the lanes."""
-    hook_ids = sorted({hook.pk for hook, _, _, _ in owed})
-    DeliveryLane.objects.bulk_create(
-        [DeliveryLane(webhook_id=hook_id, project_id=project_id) for hook_id in hook_ids], ignore_conflicts=True
+class _Lanes:
+    """The lanes from a project to its webhooks, each looked up or created once."""
+
+    def __init__(self, project_id: int) -> None:
+        self._project_id = project_id
+        self._found: dict[int, int] = {}
+
+    @property
+    def used(self) -> list[int]:
+        return list(self._found.values())
+
+    def of(self, hook_ids: Iterable[int]) -> dict[int, int]:
+        """Return the lanes of these webhooks, by webhook."""
+        missing = sorted(set(hook_ids) - self._found.keys())
+        if missing:
+            new = [DeliveryLane(webhook_id=hook_id, project_id=self._project_id) for hook_id in missing]
+            DeliveryLane.objects.bulk_create(new, ignore_conflicts=True)
+            lanes = DeliveryLane.objects.filter(project_id=self._project_id, webhook_id__in=missing)
+            self._found |= dict(lanes.values_list("webhook_id", "pk"))
+        return self._found
+
+
+def _write(event: PushEvent, told: Iterable[tuple[Webhook, Message, int]], lanes: _Lanes) -> None:
+    """Create the deliveries of one push."""
+    owed = list(told)
+    lane_ids = lanes.of(hook.pk for hook, _, _ in owed)
+    rows = (
+        WebhookDelivery(
+            lane_id=lane_ids[hook.pk],
+            push_event=event,
+            position=position,
+            event=message.event,
+            ref=message.ref[:1024],
+            payload=message.body,
+        )
+        for hook, message, position in owed
     )
-    lanes = dict(DeliveryLane.objects.filter(project_id=project_id, webhook_id__in=hook_ids).values_list("webhook_id", "pk"))
-    WebhookDelivery.objects.bulk_create(
-        [
-            WebhookDelivery(
-                lane_id=lanes[hook.pk],
-                push_event=event,
-                position=position,
-                event=message.event,
-                ref=message.ref[:1024],
-                payload=message.body,
-            )
-            for hook, event, position, message in owed
-        ],
-        batch_size=500,
-    )
-    return list(lanes.values())
+    while batch := list(islice(rows, ROWS_AT_ONCE)):
+        WebhookDelivery.objects.bulk_create(batch)

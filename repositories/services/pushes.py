@@ -49,10 +49,11 @@ class Push:
 
 
 def record(push: Push, respond: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Keep the event with its answer and the repository's new state, all or nothing; the answer.
+    """Keep the event and the repository's new state, all or nothing, with what `respond` returns of the answer; return that.
 
-    A repetition gets the answer of the first call, and of two calls at once one makes it. Nearly no call is a repetition, so that is
-    found out when the database refuses the second event. Raises IntegrityError when the project has just been removed.
+    That is what cannot be made again. A repetition gets what the first call has left, and of two calls at once one leaves it.
+    Nearly no call is a repetition, so that is found out when the database refuses the second event. Raises IntegrityError when
+    the project has just been removed.
     """
     expired: int | None = None
     default_branch = default_branch_after(push.facts, push.changes)
@@ -64,8 +65,8 @@ def record(push: Push, respond: Callable[[], dict[str, Any]]) -> dict[str, Any]:
             if earlier is None or earlier.pk == expired:
                 raise
             if _is_repetition(earlier):
-                answer: dict[str, Any] = earlier.response
-                return answer
+                kept: dict[str, Any] = earlier.response
+                return kept
             expired = earlier.pk
 
 
@@ -92,10 +93,11 @@ def _recorded(
     event = _event(push)
     if push.facts.project is not None:
         note_default_branch(push.facts.project.id, default_branch, push.facts.settings)
-    answer = respond()
-    PushEvent.objects.filter(pk=event.pk).update(response=answer)
+    kept = respond()
+    if kept:
+        PushEvent.objects.filter(pk=event.pk).update(response=kept)
     follow_push.enqueue(event.pk, correlation_id.get())
-    return answer
+    return kept
 
 
 def _event(push: Push) -> PushEvent:

@@ -49,13 +49,14 @@ class PostReceiveViewSet(ShellViewSet):
             nonlocal ended
             if report.gl_repository and not ended:
                 ended = decrease_counter(report.gl_repository)
-            return {"messages": messages_of(push, report.raw_options, timezone.now()), "reference_counter_decreased": True}
+            return messages_of(push, report.raw_options, timezone.now())
 
         def answer() -> dict[str, Any]:
             facts = gather(report.who, container_reference(report.gl_repository, None))
             note(request, project=facts.project.full_path if facts.project else None, refs=len(report.changes))
             push = report.push(facts)
-            return respond(push) if facts.project is None else record(push, lambda: respond(push))
+            kept = respond(push) if facts.project is None else record(push, lambda: respond(push))
+            return {"messages": _with_links(kept, push), "reference_counter_decreased": True}
 
         return JSONResponse(retry_while_away(answer))
 
@@ -106,21 +107,32 @@ def _report(parameters: Parameters, request_id: str | None) -> _Report:
     )
 
 
-def messages_of(push: Push, raw_options: list[str], now: datetime) -> list[Message]:
-    """What the pusher reads, in the contract's order."""
+def messages_of(push: Push, raw_options: list[str], now: datetime) -> dict[str, Any]:
+    """Return what the pusher reads but for the links, which can be made again: `before` and `after` them, and whether there are any.
+
+    Empty when there is nothing to read, so that nothing is kept of most pushes.
+    """
     facts, user = push.facts, push.facts.actor.user
     if facts.project is None:
-        return []
+        return {}
     banner = push_messages.broadcast(facts.settings.broadcasts, path=facts.project.full_path, role=user.role if user else 0, now=now)
-    found: list[Message] = _storage_alerts(facts)
-    found += [alert(banner)] if banner else []
+    before: list[Message] = _storage_alerts(facts)
+    before += [alert(banner)] if banner else []
     is_project = facts.repository_type == RepositoryType.PROJECT
     warning = merge_request_warning(raw_options, NO_MERGE_REQUESTS if is_project else NOT_A_PROJECT)
-    found += [alert(warning)] if warning else []
-    found += [basic(text) for text in _links(facts, push.changes)]
-    if user is not None:
-        found += [basic(text) for text in take_messages(user.id, push.repository)]
-    return found
+    before += [alert(warning)] if warning else []
+    after = [basic(text) for text in take_messages(user.id, push.repository)] if user is not None else []
+    kept = {"before": before, "links": _has_links(facts), "after": after}
+    return kept if any(kept.values()) else {}
+
+
+def _with_links(kept: dict[str, Any], push: Push) -> list[Message]:
+    """Return the messages in the contract's order; those of an earlier version's event are there as they were."""
+    if "messages" in kept:
+        earlier: list[Message] = kept["messages"]
+        return earlier
+    links = [basic(text) for text in _links(push.facts, push.changes)] if kept.get("links") else []
+    return [*kept.get("before", []), *links, *kept.get("after", [])]
 
 
 def _storage_alerts(facts: Facts) -> list[Message]:
@@ -131,14 +143,20 @@ def _storage_alerts(facts: Facts) -> list[Message]:
     return [alert(text) for _, text in storage_alert.send(sender=None, root_id=project.root_id) if text]
 
 
+def _has_links(facts: Facts) -> bool:
+    """Whether links to the pages of new merge requests are printed: where a web interface has such pages (contract: decisions 19)."""
+    project = facts.project
+    if not facts.settings.web_url or project is None or facts.repository_type != RepositoryType.PROJECT:
+        return False
+    return not project.empty and project.shows_merge_request_links
+
+
 def _links(facts: Facts, changes: Iterable[Change]) -> list[str]:
-    """Links to the pages of new merge requests, where a web interface has such pages (contract: decisions 19)."""
-    project, web_url = facts.project, facts.settings.web_url
-    if not web_url or project is None or facts.repository_type != RepositoryType.PROJECT:
+    project = facts.project
+    if project is None:
         return []
-    if project.empty or not project.shows_merge_request_links:
-        return []
-    return push_messages.merge_request_links(changes, project_url=f"{web_url}/{project.full_path}", default_branch=project.default_branch)
+    url = f"{facts.settings.web_url}/{project.full_path}"
+    return push_messages.merge_request_links(changes, project_url=url, default_branch=project.default_branch)
 
 
 def _who(parameters: Parameters) -> ActorReference:

@@ -378,9 +378,47 @@ def test_a_push_leaves_one_event(shell: Client, key: SSHKey, rockets: Project, s
         "reference_counter_decreased": True,
     }
     event = PushEvent.objects.get()
-    assert (event.project, event.user, event.identifier, event.response) == (rockets, key.user, "key-11", told)
+    assert (event.project, event.user, event.identifier) == (rockets, key.user, "key-11")
+    assert event.response == {"before": [], "links": True, "after": []}, "nothing that can be made again"
     assert event.changes[0] == [ZEROS, NEW, "refs/heads/feature"]
     assert event.push_options == {"ci": {"variable": {"A=1": 1}, "skip": True}}
+
+
+def test_a_push_of_many_branches_has_a_small_answer_and_leaves_none_of_it(
+    shell: Client, key: SSHKey, rockets: Project, store: SharedStore
+) -> None:
+    """Allowed 7.5: links in order of the changes, for the first branches; a repeated call is answered alike."""
+    InstanceSettings(web_url="https://web.example.com", broadcasts=[{"message": "Down at noon", "target_path": ""}]).save()
+    name = f"project-{rockets.pk}"
+    store.put(f"redirect_namespace:{key.user_id}:{name}", "It was moved", 300)
+    lines = [f"{ZEROS} {NEW} refs/heads/{'x' * 1025}", *(f"{ZEROS} {NEW} refs/heads/b{number}" for number in range(100_000))]
+    told, again = (after(shell, name, {"x-request-id": "01H"}, identifier="key-11", changes="\n".join(lines)) for _ in range(2))
+    texts = [message["message"] for message in told["messages"]]
+    branches = [text.removeprefix("To create a merge request for ").partition(",")[0] for text in texts[1:-1]]
+    assert (texts[0], branches, texts[-1]) == ("Down at noon", [f"b{number}" for number in range(10)], "It was moved")
+    assert again == told
+    event = PushEvent.objects.get()
+    assert len(event.changes) == 100_001
+    assert (len(json.dumps(told)) < 3000, len(json.dumps(event.response)) < 300) == (True, True)
+
+
+def test_a_first_push_repeated_is_answered_alike(shell: Client, key: SSHKey, rockets: Project, store: SharedStore) -> None:
+    """Links are for repositories that were not empty, which this one is not any more when the call is repeated."""
+    InstanceSettings(web_url="https://web.example.com").save()
+    Project.objects.update(empty=True)
+    changes = f"{ZEROS} {NEW} refs/heads/main\n{ZEROS} {NEW} refs/heads/topic"
+    told = [after(shell, f"project-{rockets.pk}", {"x-request-id": "01H"}, changes=changes) for _ in range(2)]
+    assert [answer["messages"] for answer in told] == [[], []]
+    assert PushEvent.objects.get().response == {}
+
+
+def test_a_call_repeated_across_an_upgrade_is_answered_alike(shell: Client, key: SSHKey, rockets: Project, store: SharedStore) -> None:
+    """Whole answers were kept before."""
+    for _ in range(2):
+        told = after(shell, f"project-{rockets.pk}", {"x-request-id": "01H"}, changes=CREATED)
+        kept = [{"message": "as it was", "type": "basic"}]
+        PushEvent.objects.update(response={"messages": kept, "reference_counter_decreased": True})
+    assert told == {"messages": kept, "reference_counter_decreased": True}
 
 
 @pytest.mark.parametrize(("branch", "shown"), [("a/b", "a%2Fb"), ("a b", "a+b"), ("é", "%C3%A9")])

@@ -2,7 +2,9 @@
 
 import hashlib
 import hmac
+import itertools
 import json
+import tracemalloc
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
@@ -11,7 +13,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import DataError, connection
+from django.db import DataError, connection, reset_queries
 from django.test import Client
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
@@ -21,7 +23,7 @@ from accounts.models import SSHKey, User
 from internal_api.models import AuditEvent
 from internal_api.sweeps import sweep
 from repositories.models import DeliveryLane, Namespace, Project, PushEvent, Webhook, WebhookDelivery
-from repositories.services import webhook_deliveries
+from repositories.services import follow_up, webhook_deliveries
 from repositories.services.access import set_member
 from repositories.services.after_push import follow_push
 from repositories.services.protected_refs import protect_branch
@@ -263,6 +265,46 @@ def test_pushes_are_told_in_their_order_whichever_task_comes_first(rockets: Proj
     follow_push.call(events[3].pk, "")
     run_tasks()
     assert receiver.refs() == [f"refs/heads/b{number}" for number in range(5)]
+
+
+@pytest.mark.parametrize(("refs_at_once", "sizes"), [(20_000, [50, 50, 20]), (30, [30, 30, 30, 30])])
+def test_many_waiting_pushes_are_followed_some_at_a_time_and_in_their_order(
+    rockets: Project, hook: Webhook, monkeypatch: pytest.MonkeyPatch, refs_at_once: int, sizes: list[int]
+) -> None:
+    monkeypatch.setattr(follow_up, "REFS_AT_ONCE", refs_at_once)
+    events = [event_of(rockets, f"refs/heads/b{number}") for number in range(120)]
+    done, original = [0], follow_up._note_activity  # noqa: SLF001  called once in each transaction
+
+    def note(project_id: int, followed: list[PushEvent]) -> None:
+        done.append(done[-1] + len(followed))
+        assert PushEvent.objects.exclude(followed_at=None).count() == done[-2], "the earlier ones are done"
+        original(project_id, followed)
+
+    monkeypatch.setattr(follow_up, "_note_activity", note)
+    follow_push.call(events[0].pk, "")
+    assert [after - before for before, after in itertools.pairwise(done)] == sizes
+    assert not PushEvent.objects.filter(followed_at=None).exists()
+    told = WebhookDelivery.objects.order_by("pk").values_list("push_event", "ref")
+    assert list(told) == [(event.pk, f"refs/heads/b{number}") for number, event in enumerate(events)]
+
+
+def test_waiting_pushes_of_many_refs_are_followed_in_bounded_memory(rockets: Project, hook: Webhook) -> None:
+    """More pushes need no more memory: one of them is held at a time."""
+    changes = [[ZEROS, NEW, f"refs/heads/b{number}"] for number in range(1000)]
+    peaks = []
+    for number in (10, 150):
+        rows = [PushEvent(project=rockets, gl_repository=f"project-{rockets.pk}", changes=changes) for _ in range(number)]
+        PushEvent.objects.bulk_create(rows, batch_size=10)
+        del rows
+        reset_queries()
+        tracemalloc.start()
+        try:
+            follow_up.follow_project(rockets.pk)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+    assert WebhookDelivery.objects.count() == 160
+    assert peaks[1] < peaks[0] + 2_000_000, "150 pushes of 1,000 refs are more than 50 MB of objects"
 
 
 def test_a_failure_is_tried_again_later_with_the_same_key(rockets: Project, hook: Webhook, receiver: Receiver) -> None:
