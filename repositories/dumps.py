@@ -127,7 +127,7 @@ def _enterprise_group(user: User) -> str | None:
 
 def _webhooks(place: Namespace | Project | InstanceSettings) -> list[dict[str, Any]]:
     """Without their tokens, which are secrets."""
-    rows = Webhook.objects.filter(namespace=None, project=None) if isinstance(place, InstanceSettings) else place.webhooks.all()
+    rows = Webhook.objects.filter(instance=True) if isinstance(place, InstanceSettings) else place.webhooks.all()
     return [
         {**columns(row, "url", "active"), "events": [name for name, column in WEBHOOK_EVENTS.items() if getattr(row, column)]}
         for row in rows.order_by("pk")

@@ -376,6 +376,19 @@ def test_a_webhooks_token_is_set_kept_and_removed_and_never_shown(administrator:
     assert administrator.post(add, values).status_code == 200, "an address is told once"
 
 
+def test_a_webhook_of_the_whole_instance_has_to_be_said_to_be_one(administrator: Client, rockets: Project) -> None:
+    """Blank fields do not tell a stranger of every private push."""
+    values = {"project": "", "namespace": "", "url": "https://ci.example.com/hook", "push_events": "on", "active": "on"}
+    add = reverse("admin:repositories_webhook_add")
+    for wrong in (values, {**values, "project": rockets.pk, "instance": "on"}):
+        refused = administrator.post(add, wrong)
+        assert "Choose a project, a group or the whole instance, one of them." in refused.content.decode()
+    assert not Webhook.objects.exists()
+    assert "private ones included" in administrator.get(add).content.decode()
+    assert administrator.post(add, {**values, "instance": "on"}).status_code == 302
+    assert Webhook.objects.get().instance
+
+
 def test_a_delivery_is_shown_whole_and_made_again_by_a_button(administrator: Client, company: dict[Any, Any], root: User) -> None:
     delivery = company[WebhookDelivery]
     WebhookDelivery.objects.update(

@@ -3,7 +3,8 @@
 import json
 import re
 from argparse import ArgumentParser
-from typing import Any
+from contextlib import nullcontext
+from typing import Any, ClassVar
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
@@ -23,7 +24,13 @@ class ExampleCommand(BaseCommand):
 
 
 class OperatorCommand(ExampleCommand):
-    """Subclasses implement `act` and return what they made; all of it is written, or nothing."""
+    """Subclasses implement `act` and return what they made; all of it is written, or nothing.
+
+    One that waits for the network has no transaction around it, since others wait for its locks: on SQLite every writer. Its
+    steps are transactions of their own, and it undoes them itself.
+    """
+
+    waits_for_the_network: ClassVar[bool] = False
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Every one of them can print JSON; subclasses add what they take in `arguments`."""
@@ -38,9 +45,9 @@ class OperatorCommand(ExampleCommand):
         raise NotImplementedError
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run `act` in one transaction and print its result."""
+        """Run `act`, in one transaction unless it waits for the network, and print its result."""
         try:
-            with transaction.atomic():
+            with nullcontext() if self.waits_for_the_network else transaction.atomic():
                 result = self.act(**options)
         except DomainError as error:
             raise CommandError(error.message) from error

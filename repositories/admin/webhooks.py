@@ -27,7 +27,7 @@ class WebhookForm(forms.ModelForm):
 
     class Meta:
         model = Webhook
-        fields = ("namespace", "project", "url", "token", "push_events", "tag_push_events", "active")
+        fields = ("project", "namespace", "instance", "url", "token", "push_events", "tag_push_events", "active")
 
     def clean_token(self) -> str | None:
         """Plain text, since it travels in a header."""
@@ -45,7 +45,7 @@ class WebhookForm(forms.ModelForm):
 
 @admin.register(Webhook)
 class WebhookAdmin(admin.ModelAdmin):
-    """Webhooks of projects, groups and, with neither, of the instance."""
+    """Webhooks of projects, groups and the instance."""
 
     form = WebhookForm
     list_display = ("url", "place", "push_events", "tag_push_events", "active", "failures", "paused_until", "switched_off_reason")

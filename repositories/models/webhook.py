@@ -26,7 +26,7 @@ def validate_target(url: str) -> None:
 
 
 class Webhook(models.Model):
-    """An address that is told of pushes: of one project, of all in a group and below, or, without either, of all there are.
+    """An address that is told of pushes: of one project, of all in a group and below, or, if it says so, of all there are.
 
     `failures` counts those in a row. After a few of them deliveries pause until `paused_until`; after many the webhook is
     switched off, and `switched_off_reason` says why.
@@ -34,6 +34,9 @@ class Webhook(models.Model):
 
     namespace = models.ForeignKey(Namespace, on_delete=models.CASCADE, null=True, blank=True, related_name="webhooks")
     project = models.ForeignKey(Project, on_delete=models.CASCADE, null=True, blank=True, related_name="webhooks")
+    instance = models.BooleanField(
+        "whole instance", default=False, help_text="Told of every push to every project, private ones included (GitLab's system hook)."
+    )
     url = models.CharField(max_length=LONGEST_URL, validators=[validate_target])
     token = EncryptedTextField(null=True, blank=True)
     push_events = models.BooleanField(default=True, help_text="Branches.")
@@ -47,23 +50,21 @@ class Webhook(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.CheckConstraint(
-                condition=models.Q(namespace__isnull=True) | models.Q(project__isnull=True), name="webhook_of_one_place_at_most"
+                condition=models.Q(namespace__isnull=False, project__isnull=True, instance=False)
+                | models.Q(namespace__isnull=True, project__isnull=False, instance=False)
+                | models.Q(namespace__isnull=True, project__isnull=True, instance=True),
+                name="webhook_of_one_place",
+                violation_error_message="Choose a project, a group or the whole instance, one of them.",
             ),
             models.UniqueConstraint(
                 fields=["namespace", "url"], condition=models.Q(namespace__isnull=False), name="webhook_unique_in_group"
             ),
             models.UniqueConstraint(fields=["project", "url"], condition=models.Q(project__isnull=False), name="webhook_unique_in_project"),
-            models.UniqueConstraint(
-                fields=["url"], condition=models.Q(namespace__isnull=True, project__isnull=True), name="webhook_unique_in_instance"
-            ),
+            models.UniqueConstraint(fields=["url"], condition=models.Q(instance=True), name="webhook_unique_in_instance"),
         ]
 
     def __str__(self) -> str:
         return self.url
-
-    @property
-    def is_of_instance(self) -> bool:
-        return self.namespace_id is None and self.project_id is None
 
 
 class DeliveryLane(models.Model):

@@ -39,6 +39,7 @@ def load_webhooks(report: Report, place: Namespace | Project | InstanceSettings,
     where: dict[str, Any] = {
         "namespace": place if isinstance(place, Namespace) else None,
         "project": place if isinstance(place, Project) else None,
+        "instance": isinstance(place, InstanceSettings),
     }
     for child in children(entry.values[key], entry.at(key), {"url", "token", "events", "active"}):
         url = child.read("url", _url)

@@ -160,7 +160,7 @@ def settle_default_branch(project_id: int, *, seconds: float = SECONDS, adopt: b
     from repositories.services.repositories_at_gitaly import client_of, repository_of  # noqa: PLC0415  gRPC is loaded by those who need it
 
     project = Project.objects.select_related("storage", "route").get(pk=project_id)
-    latest = _latest_event(project_id)
+    latest = latest_event(project_id)
     settings = InstanceSettings.current()
     preferred = (project.default_branch, settings.default_branch_name)
     found = default_branch_of(client_of(project), repository_of(project), (), preferred, seconds=seconds)
@@ -179,13 +179,14 @@ def _differs(project: Project, branch: str) -> bool:
     return project.default_branch_is_provisional or project.default_branch != branch
 
 
-def _latest_event(project_id: int) -> int | None:
+def latest_event(project_id: int) -> int | None:
+    """The id of the project's last push event, which tells whether one was reported while Gitaly was asked."""
     return PushEvent.objects.filter(project_id=project_id).order_by("-pk").values_list("pk", flat=True).first()
 
 
 def _note_no_branches(project: Project, latest: int | None) -> None:
     """Gitaly has no branch: the next one that is pushed is the first, unless one was reported while Gitaly was asked."""
-    if not project.empty and _latest_event(project.pk) == latest:
+    if not project.empty and latest_event(project.pk) == latest:
         project.empty = True
         project.default_branch_is_provisional = False
         project.save(update_fields=["empty", "default_branch_is_provisional", "updated_at"])
@@ -218,7 +219,7 @@ def set_default_branch(project: Project, branch: str, *, seconds: float = SECOND
     """Make a branch the default one: in the project, at Gitaly's HEAD, and with the rule; whether a rule moved.
 
     The branch must exist, unless the repository has none yet. Raises InvalidProjectError and UnavailableError, and then nothing
-    has changed.
+    has changed. HEAD is written first: if the database fails after it, the same call brings the row into step.
     """
     if not is_valid_name(branch):
         raise InvalidProjectError(f"{branch!r} is not a valid name of a branch.")
@@ -230,14 +231,14 @@ def set_default_branch(project: Project, branch: str, *, seconds: float = SECOND
         has_branches = client.has_branches(repository, seconds=seconds)
         if has_branches and not client.existing_refs(repository, [ref], seconds=seconds):
             raise InvalidProjectError(f"The repository has no branch {branch!r}; push it first.")
-        with transaction.atomic():
-            locked = Project.objects.select_for_update().get(pk=project.pk)
-            moved = _set(locked, branch, has_branches=has_branches)
-            client.set_head(repository, ref, seconds=seconds)
+        client.set_head(repository, ref, seconds=seconds)
     except RepositoryNotFoundError as error:
         raise UnavailableError(f"{error}. Make it with: manage.py create_repositories --project {project.route.path}") from error
     except GitalyError as error:
         raise UnavailableError(f"The default branch cannot be changed at the moment: {error}") from error
+    with transaction.atomic():  # after the last call to Gitaly, which nobody is to wait for
+        locked = Project.objects.select_for_update().get(pk=project.pk)
+        moved = _set(locked, branch, has_branches=has_branches)
     project.default_branch, project.empty = locked.default_branch, locked.empty
     return moved
 

@@ -89,15 +89,13 @@ def set_archived(project: Project, archived: bool) -> bool:
 
 
 def delete_project(project: Project, *, keep_repository: bool = False) -> bool:
-    """Remove a project with everything about it; whether a repository was removed. Raises UnavailableError, and removes nothing then.
+    """Remove a project with everything about it; whether a repository was removed. Raises UnavailableError, and keeps the row then.
 
-    The row goes first: while Gitaly is away the transaction brings it back, and no row without a repository is left.
+    The repositories go first, and no transaction waits for Gitaly: what is left of an attempt that failed is removed by the next.
     """
     from repositories.services.repositories_at_gitaly import remove_repository  # noqa: PLC0415  gRPC is loaded by those who need it
 
-    with transaction.atomic():
-        gone = Project.objects.select_related("storage", "route").get(pk=project.pk)
-        identifier = gone.pk
-        gone.delete()
-        gone.pk = identifier
-        return False if keep_repository else remove_repository(gone)
+    gone = Project.objects.select_related("storage", "route").get(pk=project.pk)
+    was_removed = False if keep_repository else remove_repository(gone)
+    gone.delete()
+    return was_removed

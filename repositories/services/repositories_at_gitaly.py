@@ -14,7 +14,7 @@ from repositories.policy import Project as ProjectFacts
 from repositories.policy import RepositoryType
 from repositories.policy.repository_path import container_path, gl_repository, relative_path
 from repositories.selectors.facts import StorageFacts
-from repositories.services.default_branch import settle_default_branch
+from repositories.services.default_branch import latest_event, settle_default_branch
 
 SECONDS = 30.0
 
@@ -68,14 +68,15 @@ def provide_repository(project: Project, *, adopt: bool = False, seconds: float 
 
     A new repository is empty, whatever the project said, so that the first branch pushed to it is protected. Of one that
     exists Gitaly tells whether it has branches; a project that counts as empty, or with `adopt` any, follows its HEAD.
-    Raises UnavailableError.
+    No transaction waits for Gitaly: a push may be reported before the row is written. Raises UnavailableError.
     """
+    latest = latest_event(project.pk)
+    was_missing = create_repository(project, seconds=seconds)
     with transaction.atomic():
         locked = Project.objects.select_for_update().get(pk=project.pk)
-        was_missing = create_repository(project, seconds=seconds)
         locked.repository_exists = True
-        locked.empty = locked.empty or was_missing
-        locked.default_branch_is_provisional = locked.default_branch_is_provisional and not was_missing
+        if was_missing and latest_event(project.pk) == latest:
+            locked.empty, locked.default_branch_is_provisional = True, False
         locked.save(update_fields=["repository_exists", "empty", "default_branch_is_provisional", "updated_at"])
     if not was_missing:
         try:

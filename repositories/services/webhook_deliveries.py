@@ -252,7 +252,7 @@ def headers_of(hook: Webhook, event: str, body: bytes, idempotency_key: str, eve
         "Content-Type": "application/json",
         "User-Agent": f"GitLab/{settings.GITLAB_VERSION}",
         "Idempotency-Key": idempotency_key,
-        "X-Gitlab-Event": "System Hook" if hook.is_of_instance else _HOOKS[event],
+        "X-Gitlab-Event": "System Hook" if hook.instance else _HOOKS[event],
         "X-Gitlab-Event-UUID": event_id,
         "X-Gitlab-Webhook-UUID": _named_uuid(f"webhooks/{hook.pk}"),
         "X-Gitlab-Instance": settings.EXTERNAL_URL,

@@ -68,7 +68,7 @@ def test_it_is_told_in_lines(db: None) -> None:
 
 def test_old_deliveries_and_task_results_go(db: None, rockets: Project) -> None:
     now = timezone.now()
-    lane = DeliveryLane.objects.create(webhook=Webhook.objects.create(url="https://x/"), project=rockets)
+    lane = DeliveryLane.objects.create(webhook=Webhook.objects.create(url="https://x/", instance=True), project=rockets)
     event = PushEvent.objects.create(project=rockets, gl_repository="project-1")
     for position, days in enumerate((29, 31)):
         created = now - timedelta(days=days)

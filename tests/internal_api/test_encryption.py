@@ -34,7 +34,7 @@ def test_what_is_stored_tells_nothing_and_is_never_twice_the_same(storages: list
 
 
 def test_keys_are_changed_without_a_gap(storages: list[Storage], settings: Settings) -> None:
-    Webhook.objects.create(url="https://x/", token="the webhook token")
+    Webhook.objects.create(url="https://x/", instance=True, token="the webhook token")
     before = stored("repositories_storage", "gitaly_token")
     settings.ENCRYPTION_KEYS = [NEW, OLD]
     assert Storage.objects.filter(name="s1").get().gitaly_token == "the gitaly token", "the old key still decrypts"

@@ -3,6 +3,7 @@
 from argparse import ArgumentParser
 from typing import Any
 
+from internal_api.errors import DomainError
 from internal_api.management.operator import OperatorCommand
 from internal_api.models import InstanceSettings
 from repositories.errors import InvalidProjectError
@@ -18,6 +19,7 @@ class Command(OperatorCommand):
     """`create_project gnuwget/wget2 --visibility private`."""
 
     help = "Make a project in a group's or a user's namespace, with an empty repository at its Gitaly."
+    waits_for_the_network = True
 
     def arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("path", help="the full path")
@@ -39,7 +41,11 @@ class Command(OperatorCommand):
         told = {"id": project.pk, "path": project.route.path, "visibility": project.visibility}
         if options["without_repository"]:
             return {**told, "default_branch": branch, "repository": "not made; make it with: manage.py create_repositories"}
-        was_missing = provide_repository(project)
-        if options["default_branch"] and not was_missing and project.default_branch != branch:
-            set_default_branch(project, branch)
+        try:
+            was_missing = provide_repository(project)
+            if options["default_branch"] and not was_missing and project.default_branch != branch:
+                set_default_branch(project, branch)
+        except DomainError:
+            project.delete()
+            raise
         return {**told, "default_branch": project.default_branch, "repository": "made" if was_missing else "existed"}

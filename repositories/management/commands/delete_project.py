@@ -14,6 +14,7 @@ class Command(OperatorCommand):
     """`delete_project gnuwget/wget2 --confirm gnuwget/wget2`."""
 
     help = "Remove a project with everything about it, and its repositories at Gitaly; there is no way back."
+    waits_for_the_network = True
 
     def arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("path", help="the project's full path")

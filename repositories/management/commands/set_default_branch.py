@@ -13,6 +13,7 @@ class Command(OperatorCommand):
     """`set_default_branch gnuwget/wget2 trunk`."""
 
     help = "Make a branch the default one: what clones check out (HEAD at Gitaly), and what the former default branch's rule protects."
+    waits_for_the_network = True
 
     def arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("path", help="the project's full path")

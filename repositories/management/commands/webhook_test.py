@@ -17,6 +17,7 @@ class Command(OperatorCommand):
     """`webhook_test https://ci.example.com/hook`."""
 
     help = "Send a made-up push to an address, as webhooks do and under the same rules, and tell what it answers. Nothing is stored."
+    waits_for_the_network = True
 
     def arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("url", help="the receiver's address")

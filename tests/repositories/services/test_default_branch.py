@@ -204,7 +204,7 @@ def test_set_default_branch_refuses_what_is_not_there(
 def test_set_default_branch_changes_nothing_while_gitaly_fails(
     rockets: Project, repository: BareRepository, gitaly: FakeGitaly, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """HEAD is written last, inside the transaction."""
+    """HEAD is written first, and the row only after it."""
     repository.branches("main", "trunk")
     Project.objects.update(empty=False)
     protect_branch(rockets, "main", {})

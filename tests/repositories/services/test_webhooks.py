@@ -12,8 +12,10 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
-from django.db import DataError, connection, reset_queries
+from django.db import DataError, IntegrityError, connection, reset_queries
+from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
@@ -23,6 +25,7 @@ from accounts.models import SSHKey, User
 from internal_api.models import AuditEvent
 from internal_api.sweeps import sweep
 from repositories.models import DeliveryLane, Namespace, Project, PushEvent, Webhook, WebhookDelivery
+from repositories.selectors.webhooks import webhooks_of
 from repositories.services import follow_up, webhook_deliveries
 from repositories.services.access import set_member
 from repositories.services.after_push import follow_push
@@ -157,10 +160,10 @@ def test_webhooks_of_the_project_its_groups_and_the_instance_and_of_no_other(
         ("project", {"project": rockets}),
         ("group", {"namespace": acme}),
         ("other", {"namespace": other}),
-        ("instance", {}),
+        ("instance", {"instance": True}),
     ):
         Webhook.objects.create(url=f"{receiver.url}&{name}", **place)
-    Webhook.objects.create(url=f"{receiver.url}&off", active=False)
+    Webhook.objects.create(url=f"{receiver.url}&off", instance=True, active=False)
     push(shell, key)
     push(shell, key, project=below)
     run_tasks()
@@ -616,3 +619,36 @@ def test_a_token_that_a_receiver_sends_back_is_not_kept(
     kept = json.dumps(list(WebhookDelivery.objects.values("response_headers", "response_body", "error")))
     assert "the webhook token" not in kept + caplog.text + Webhook.objects.get().switched_off_reason
     assert "attempt 1" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "places",
+    [(), ("project", "namespace"), ("project", "instance"), ("namespace", "instance"), ("project", "namespace", "instance")],
+)
+def test_a_webhook_is_of_one_place_and_of_the_instance_only_if_it_says_so(
+    rockets: Project, acme: Namespace, places: tuple[str, ...]
+) -> None:
+    values: dict[str, Any] = {"project": rockets, "namespace": acme, "instance": True}
+    hook = Webhook(url="https://ci.example.com/", **{name: values[name] for name in places})
+    with pytest.raises(ValidationError, match="Choose a project, a group or the whole instance, one of them"):
+        hook.full_clean()
+    with pytest.raises(IntegrityError):
+        hook.save()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_webhooks_of_before_without_a_place_are_the_instances(rockets: Project) -> None:
+    leaves = MigrationExecutor(connection).loader.graph.leaf_nodes()
+    executor = MigrationExecutor(connection)
+    executor.migrate([("repositories", "0006_pending_pushes")])
+    try:
+        model = executor.loader.project_state([("repositories", "0006_pending_pushes")]).apps.get_model("repositories", "Webhook")
+        model.objects.create(url="https://ci.example.com/all")
+        model.objects.create(url="https://ci.example.com/rockets", project_id=rockets.pk)
+    finally:
+        MigrationExecutor(connection).migrate(leaves)
+    assert list(Webhook.objects.order_by("url").values_list("url", "instance")) == [
+        ("https://ci.example.com/all", True),
+        ("https://ci.example.com/rockets", False),
+    ]
+    assert [hook.url for hook in webhooks_of(rockets.pk)] == ["https://ci.example.com/all", "https://ci.example.com/rockets"]
