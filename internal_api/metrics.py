@@ -28,6 +28,9 @@ decisions = Counter("internal_api_decisions", "Git commands by what was decided"
 gitaly_calls = Histogram(
     "internal_api_gitaly_call_duration_seconds", "How long calls of Gitaly took", ("method", "code"), buckets=_SECONDS, registry=OURS
 )
+gitaly_refusals = Counter(
+    "internal_api_gitaly_refusals", "Calls that were not made: too many wait (busy), or it did not answer (away)", ("why",), registry=OURS
+)
 rate_limit_hits = Counter("internal_api_rate_limit_hits", "Requests that came too often", ("limit",), registry=OURS)
 refused_tokens = Counter("internal_api_refused_tokens", "Requests with a service token that proves nothing", ("caller",), registry=OURS)
 

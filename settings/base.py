@@ -115,6 +115,8 @@ SPECTACULAR_SETTINGS = SPECTACULAR
 # --- state -----------------------------------------------------------------------------------------------------------
 
 DECISION_SECONDS = env.number("DECISION_SECONDS")
+GITALY_TIMEOUT = env.number("GITALY_TIMEOUT")
+WEB_THREADS = env.number("WEB_THREADS")
 PREPARED = env.flag("DATABASE_PREPARED_STATEMENTS")
 
 

@@ -44,6 +44,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("GITLAB_VERSION", str, "18.9.0", "Version told by /check"),
     Option("GITLAB_REVISION", str, "0000000000", "Revision told by /check"),
     Option("DECISION_SECONDS", int, 50, "Seconds that one decision of /allowed may take, waiting for Gitaly included"),
+    Option("GITALY_TIMEOUT", int, 10, "Seconds that one question to Gitaly may take within a decision"),
+    Option("WEB_THREADS", int, 8, "Threads of each gunicorn process; at most half of them wait for Gitaly at any moment"),
     Option("LFS_TOKEN_TTL", int, 1800, "Life of an LFS token in seconds"),
     Option(
         "SCIM_TOKEN_GRACE", int, 3600, "Seconds for which a rotated SCIM token is still valid; `create_scim_token --now` rotates without"

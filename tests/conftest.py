@@ -21,6 +21,7 @@ from internal_api.logs import JSONFormatter
 from internal_api.refused_peers import refused_peers
 from internal_api.service_tokens import KAS, SHELL
 from internal_api.shared_store import shared_store
+from repositories.gitaly import admission
 from repositories.models import Namespace, Project
 from tests.factories import GroupFactory, ProjectFactory, UserFactory
 
@@ -69,6 +70,7 @@ def nothing_remembered() -> Iterator[None]:
     instance.forget()
     rate_limits.forget()
     refused_peers.forget()
+    admission.forget()
     last_calls.pause()
     yield
     instance.forget()

@@ -5,7 +5,7 @@ import hmac
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -23,7 +23,15 @@ from repositories.gitaly.errors import (
     RepositoryNotFoundError,
 )
 
-_OPTIONS = [("grpc.keepalive_time_ms", 20_000), ("grpc.keepalive_permit_without_calls", 1), ("grpc.use_local_subchannel_pool", 1)]
+_OPTIONS = [
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.use_local_subchannel_pool", 1),
+    # A Gitaly that was away is found again within seconds; gRPC's own pauses grow to two minutes.
+    ("grpc.initial_reconnect_backoff_ms", 250),
+    ("grpc.min_reconnect_backoff_ms", 5_000),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+]
 _channels: dict[tuple[int, str], grpc.Channel] = {}
 _lock = threading.Lock()
 
@@ -83,18 +91,31 @@ def _certificates() -> bytes | None:
 
 
 @contextmanager
-def speaking(method: str) -> Iterator[None]:
-    """Turn gRPC's failures into ours, and measure the call."""
-    started, code = time.perf_counter(), "OK"
+def translating_errors() -> Iterator[None]:
+    """Turn gRPC's failures into ours, and count the time as waiting for Gitaly."""
+    started = time.perf_counter()
     try:
         yield
     except grpc.RpcError as error:
-        code = error.code().name
         raise _meaning(error) from error
     finally:
-        seconds = time.perf_counter() - started
-        costs.gitaly_seconds += seconds
-        gitaly_calls.labels(method, code).observe(seconds)
+        costs.gitaly_seconds += time.perf_counter() - started
+
+
+def results(method: str, calls: Iterable[Callable[[], Result]]) -> list[Result]:
+    """Wait for calls that are under way, and measure each from now on. Raises grpc.RpcError."""
+    started = time.perf_counter()
+    found: list[Result] = []
+    for call in calls:
+        code = "OK"
+        try:
+            found.append(call())
+        except grpc.RpcError as error:
+            code = error.code().name
+            raise
+        finally:
+            gitaly_calls.labels(method, code).observe(time.perf_counter() - started)
+    return found
 
 
 def with_retries(call: Callable[[float], Result], seconds: float) -> Result:

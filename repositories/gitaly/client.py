@@ -4,17 +4,21 @@ Import it where it is used: gRPC costs start-up time and memory, which a service
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from repositories.gitaly import gitaly_pb2 as pb
-from repositories.gitaly.channel import Metadata, channel_to, metadata_for, speaking, with_retries
+from repositories.gitaly.admission import admitted
+from repositories.gitaly.channel import Metadata, channel_to, metadata_for, results, translating_errors, with_retries
 from repositories.gitaly.values import RepositoryRef, ServerInfo, StorageAddress
 
 _OBJECTS_PER_MESSAGE = 1000
 _KIBIBYTE = 1024
 _REFS_PER_CALL = 500
 _REFS_ASKED_ONE_BY_ONE = 5000
+_AT_ONCE = 16
+"""Questions of one push that are under way at once: Gitaly starts a git process for each."""
 
 
 class GitalyClient:
@@ -34,21 +38,48 @@ class GitalyClient:
 
     def _unary(self, method: str, request: Any, response_type: Any, seconds: float) -> Any:
         """Return the one response."""
-        call = self._open("unary_unary", method, type(request).SerializeToString, response_type)
-        with speaking(method.rpartition("/")[2]):
-            return with_retries(lambda left: call(request, timeout=left, metadata=self._metadata()), seconds)
+        return self._together("unary_unary", method, [request], response_type, seconds)[0]
 
     def _stream(self, method: str, request: Any, response_type: Any, seconds: float) -> list[Any]:
         """Return all responses."""
-        call = self._open("unary_stream", method, type(request).SerializeToString, response_type)
-        with speaking(method.rpartition("/")[2]):
-            return with_retries(lambda left: list(call(request, timeout=left, metadata=self._metadata())), seconds)
+        responses: list[Any] = self._together("unary_stream", method, [request], response_type, seconds)[0]
+        return responses
+
+    def _together(self, kind: str, method: str, requests: Sequence[Any], response_type: Any, seconds: float) -> list[Any]:
+        """Return what is answered to each request: a response, or a list of those where `kind` streams them.
+
+        Up to _AT_ONCE requests are under way at any moment; all have one deadline and take one place in the bulkhead.
+        """
+        if not requests:
+            return []
+        call = self._open(kind, method, type(requests[0]).SerializeToString, response_type)
+
+        def start(request: Any, left: float) -> Callable[[], Any]:
+            if kind == "unary_unary":
+                answered: Callable[[], Any] = call.future(request, timeout=left, metadata=self._metadata()).result
+                return answered
+            stream = call(request, timeout=left, metadata=self._metadata())
+            return lambda: list(stream)
+
+        end = time.monotonic() + seconds
+        answers: list[Any] = []
+        with admitted(self.storage.address, seconds), translating_errors():
+            for first in range(0, len(requests), _AT_ONCE):
+                answers += with_retries(
+                    partial(_ask, method.rpartition("/")[2], start, requests[first : first + _AT_ONCE]), end - time.monotonic()
+                )
+        return answers
 
     def is_ancestor(self, repository: RepositoryRef, ancestor: str, child: str, *, seconds: float) -> bool:
         """Whether one commit is an ancestor of another. Gitaly says no, too, when one of them is missing."""
-        request = pb.CommitIsAncestorRequest(repository=_message(repository), ancestor_id=ancestor, child_id=child)
-        response = self._unary("CommitService/CommitIsAncestor", request, pb.CommitIsAncestorResponse, seconds)
-        return bool(response.value)
+        return self.are_ancestors(repository, [(ancestor, child)], seconds=seconds)[0]
+
+    def are_ancestors(self, repository: RepositoryRef, pairs: Iterable[tuple[str, str]], *, seconds: float) -> list[bool]:
+        """The same for several pairs of an ancestor and a child, which are asked about together."""
+        message = _message(repository)
+        requests = [pb.CommitIsAncestorRequest(repository=message, ancestor_id=ancestor, child_id=child) for ancestor, child in pairs]
+        responses = self._together("unary_unary", "CommitService/CommitIsAncestor", requests, pb.CommitIsAncestorResponse, seconds)
+        return [bool(response.value) for response in responses]
 
     def missing_objects(self, repository: RepositoryRef, revisions: Iterable[str], *, seconds: float) -> set[str]:
         """Those of the revisions that are not there; one call, whatever their number."""
@@ -60,17 +91,25 @@ class GitalyClient:
                 yield pb.CheckObjectsExistRequest(repository=_message(repository) if start == 0 else None, revisions=chunk)
 
         call = self._open("stream_stream", "CommitService/CheckObjectsExist", _serialized, pb.CheckObjectsExistResponse)
-        with speaking("CheckObjectsExist"):
-            responses = with_retries(lambda left: list(call(requests(), timeout=left, metadata=self._metadata())), seconds)
+
+        def ask(left: float) -> list[Any]:
+            stream = call(requests(), timeout=left, metadata=self._metadata())
+            return results("CheckObjectsExist", [lambda: list(stream)])[0]
+
+        with admitted(self.storage.address, seconds), translating_errors():
+            responses = with_retries(ask, seconds)
         return {one.name.decode() for response in responses for one in response.revisions if not one.exists}
 
     def has_commits(self, repository: RepositoryRef, revisions: Iterable[str], *, seconds: float) -> bool:
         """Whether these revisions, some of which may be excluded with `^` or after `--not`, hold any commit."""
-        request = pb.ListCommitsRequest(
-            repository=_message(repository), revisions=list(revisions), pagination_params=pb.PaginationParameter(limit=1)
-        )
-        responses = self._stream("CommitService/ListCommits", request, pb.ListCommitsResponse, seconds)
-        return any(response.commits for response in responses)
+        return self.have_commits(repository, [revisions], seconds=seconds)[0]
+
+    def have_commits(self, repository: RepositoryRef, sets: Iterable[Iterable[str]], *, seconds: float) -> list[bool]:
+        """The same for several sets of revisions, which are asked about together."""
+        message, one = _message(repository), pb.PaginationParameter(limit=1)
+        requests = [pb.ListCommitsRequest(repository=message, revisions=list(revisions), pagination_params=one) for revisions in sets]
+        answers = self._together("unary_stream", "CommitService/ListCommits", requests, pb.ListCommitsResponse, seconds)
+        return [any(response.commits for response in responses) for responses in answers]
 
     def has_branches(self, repository: RepositoryRef, *, seconds: float) -> bool:
         """Whether anything has been pushed."""
@@ -148,6 +187,11 @@ class GitalyClient:
         response = self._unary("ServerService/ServerInfo", pb.ServerInfoRequest(), pb.ServerInfoResponse, seconds)
         storages = {status.storage_name: (status.readable, status.writeable) for status in response.storage_statuses}
         return ServerInfo(response.server_version, response.git_version, storages)
+
+
+def _ask(method: str, start: Callable[[Any, float], Callable[[], Any]], requests: Sequence[Any], left: float) -> list[Any]:
+    """Make the requests at once, which may take so many seconds, and return what is answered. Raises grpc.RpcError."""
+    return results(method, [start(request, left) for request in requests])
 
 
 def _serialized(message: Any) -> bytes:

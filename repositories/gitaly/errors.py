@@ -2,7 +2,9 @@
 
 GitalyError
 ├── GitalyUnavailableError      away or overloaded; trying again may help
-│   └── GitalyTooSlowError      it did not answer in time
+│   ├── GitalyTooSlowError      it did not answer in time
+│   ├── GitalyBusyError         too many requests of this process wait for it
+│   └── GitalyAwayError         it did not answer recently, and is not asked for a few seconds
 ├── GitalyRefusedError          it does not know our token, our clock or our storage: a mistake in the configuration
 │   └── GitalyTokenRefusedError     the token, or the clock behind it
 ├── RepositoryNotFoundError     there is no such repository
@@ -20,6 +22,14 @@ class GitalyUnavailableError(GitalyError):
 
 class GitalyTooSlowError(GitalyUnavailableError):
     """It did not answer in time."""
+
+
+class GitalyBusyError(GitalyUnavailableError):
+    """It was not asked: too many requests of this process wait for it already."""
+
+
+class GitalyAwayError(GitalyUnavailableError):
+    """It was not asked: it has not answered recently."""
 
 
 class GitalyRefusedError(GitalyError):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from django.db import transaction
 
+from internal_api.errors import UnavailableError
 from repositories import policy
 from repositories.access_check import AccessCheck
 from repositories.gitaly.values import RepositoryRef, StorageAddress
@@ -17,6 +18,7 @@ from repositories.selectors.facts import Facts, gather, with_otp_session
 from repositories.selectors.protection import protected_branch_names
 from repositories.services.default_branch import SECONDS_OF_A_PUSH, settle_quietly
 from repositories.services.one_shot_messages import remember_created
+from repositories.services.projects import default_storage
 from repositories.services.push_to_create import ProjectCreationError, create_by_push, lock_namespace
 from repositories.services.timed_log import TimedLog
 
@@ -119,6 +121,18 @@ def _decide_by_creating(check: AccessCheck, request: policy.Request, log: TimedL
 
 
 def _create_project(check: AccessCheck, request: policy.Request, log: TimedLog) -> Decision:
+    """Hold a place at Gitaly first: those who wait for the namespace's lock, whose holder waits for Gitaly, wait for it too."""
+    from repositories.gitaly.admission import place  # noqa: PLC0415  loads gRPC
+    from repositories.gitaly.errors import GitalyUnavailableError  # noqa: PLC0415  likewise
+
+    try:
+        with place(default_storage().gitaly_address, log.seconds_left()):
+            return _create_under_lock(check, request, log)
+    except GitalyUnavailableError as error:
+        raise UnavailableError(f"The repository cannot be created at the moment: {error}") from error
+
+
+def _create_under_lock(check: AccessCheck, request: policy.Request, log: TimedLog) -> Decision:
     """All is decided, again and under the namespace's lock, before Gitaly is asked: a refusal leaves neither row nor repository."""
     from repositories.services.repositories_at_gitaly import create_repository  # noqa: PLC0415  loads gRPC
 
@@ -139,7 +153,7 @@ def _create_project(check: AccessCheck, request: policy.Request, log: TimedLog) 
         if isinstance(decision.verdict, policy.Denied):
             transaction.set_rollback(True)
             return decision
-        create_repository(project, seconds=log.seconds_left())
+        create_repository(project, seconds=log.question_seconds())
     remember_created(facts, check.protocol)
     return decision
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from internal_api.errors import UnavailableError
 from internal_api.logs import correlation_id
+from repositories.gitaly.admission import place
 from repositories.gitaly.client import GitalyClient
 from repositories.gitaly.errors import GitalyError, GitalyRefusedError, GitalyTokenRefusedError, RepositoryNotFoundError
 from repositories.gitaly.values import RepositoryRef, StorageAddress
@@ -45,9 +46,10 @@ def answer(
     client = GitalyClient(storage, metadata)
     asked = list(questions)
     try:
-        with log.section(FORCE_PUSH if isinstance(asked[0], IsForced) else PROTECTED_BRANCH_CREATION):
-            _refuse_missing(client.missing_objects(repository, _objects(asked), seconds=log.seconds_left()))
-        return {question: _one(client, question, repository, protected, log) for question in asked}
+        with place(storage.address, log.seconds_left()):
+            with log.section(FORCE_PUSH if isinstance(asked[0], IsForced) else PROTECTED_BRANCH_CREATION):
+                _refuse_missing(client.missing_objects(repository, _objects(asked), seconds=log.question_seconds()))
+            return _forced(client, asked, repository, log) | _with_new_commits(client, asked, repository, protected, log)
     except GitalyError as error:
         logger.warning("Gitaly could not be asked about %s: %s", repository.gl_repository, error)
         raise UnavailableError(_sentence(error)) from error
@@ -80,15 +82,29 @@ def _refuse_missing(missing: set[str]) -> None:
         raise UnavailableError(INCOMPLETE)
 
 
-def _one(client: GitalyClient, question: Question, repository: RepositoryRef, protected: Iterable[str], log: TimedLog) -> bool:
-    match question:
-        case IsForced(oldrev, newrev):
-            with log.section(FORCE_PUSH):
-                return not client.is_ancestor(repository, oldrev, newrev, seconds=log.seconds_left())
-        case HasNewCommits(newrev):
-            excluded = [_glob(pattern) for pattern in protected]
-            with log.section(PROTECTED_BRANCH_CREATION):
-                return client.has_commits(repository, [newrev, "--not", *excluded], seconds=log.seconds_left())
+def _forced(client: GitalyClient, asked: Iterable[Question], repository: RepositoryRef, log: TimedLog) -> dict[Question, bool]:
+    """Which updates are forced: one call each, all of them together."""
+    updates = [question for question in asked if isinstance(question, IsForced)]
+    if not updates:
+        return {}
+    with log.section(FORCE_PUSH):
+        pairs = [(update.oldrev, update.newrev) for update in updates]
+        kept = client.are_ancestors(repository, pairs, seconds=log.question_seconds())
+    return {update: not is_kept for update, is_kept in zip(updates, kept, strict=True)}
+
+
+def _with_new_commits(
+    client: GitalyClient, asked: Iterable[Question], repository: RepositoryRef, protected: Iterable[str], log: TimedLog
+) -> dict[Question, bool]:
+    """Which new branches hold commits that no protected branch has: one call each, all of them together."""
+    creations = [question for question in asked if isinstance(question, HasNewCommits)]
+    if not creations:
+        return {}
+    excluded = [_glob(pattern) for pattern in protected]
+    with log.section(PROTECTED_BRANCH_CREATION):
+        sets = [[creation.newrev, "--not", *excluded] for creation in creations]
+        found = client.have_commits(repository, sets, seconds=log.question_seconds())
+    return dict(zip(creations, found, strict=True))
 
 
 def _glob(pattern: str) -> str:

@@ -14,7 +14,7 @@ from repositories.signals import project_moved
 DEFAULT_STORAGE = "default"
 
 
-def _default_storage() -> Storage:
+def default_storage() -> Storage:
     """Where a project goes that names no storage: the one called default, or else the only one there is, or a new one."""
     named = Storage.objects.filter(name=DEFAULT_STORAGE).first() or Storage.objects.order_by("pk").first()
     return named or Storage.objects.create(name=DEFAULT_STORAGE)
@@ -27,7 +27,7 @@ def create_project(*, path: str, namespace: Namespace, name: str = "", storage: 
         raise InvalidProjectError(f"Project {path!r} is not accepted: {problem}")
     try:
         with transaction.atomic():
-            project = Project(path=path, name=name or path, namespace=namespace, storage=storage or _default_storage(), **fields)
+            project = Project(path=path, name=name or path, namespace=namespace, storage=storage or default_storage(), **fields)
             project.full_clean()
             project.save(force_insert=True)
             full_path = f"{namespace.route.path}/{path}"

@@ -35,6 +35,10 @@ class TimedLog:
             raise self._timed_out()
         return left
 
+    def question_seconds(self) -> float:
+        """How long one question to Gitaly may take: far less than all (contract: decisions 23a). Raises PushTimedOutError."""
+        return min(self.seconds_left(), settings.GITALY_TIMEOUT)
+
     @contextmanager
     def section(self, text: str) -> Iterator[None]:
         """Time a part of the work. Raises PushTimedOutError when it cannot begin, or when Gitaly does not finish in time."""

@@ -24,7 +24,6 @@ import jwt
 import psycopg
 import pytest
 
-from tests.gitaly_server import running
 from tests.live.service import Service, temporary_directory
 from tests.live.test_deployment import start_nginx
 from tests.public_keys import ED25519
@@ -250,23 +249,6 @@ def test_workers_are_killed_while_a_thousand_pushes_are_reported() -> None:
         assert all(taken)
         assert killed
         assert sorted(events) == sorted(f"refs/heads/b{number}" for number in range(1, 1001))
-
-
-def test_gitaly_hangs_and_only_pushes_that_need_it_wait(tmp_path: Path) -> None:
-    """They are told so when the time is over; nothing is guessed."""
-    with running(tmp_path, token="gitaly token") as gitaly, serving(DECISION_SECONDS="2") as (service, load):
-        service.seed({"storages": [{"name": "default", "gitaly_address": gitaly.address, "gitaly_token": "gitaly token"}]})
-        gitaly.hang_seconds = 30
-        with ThreadPoolExecutor(2) as pool:
-            waiting = [pool.submit(load.ask, "allowed", FORCE) for _ in range(2)]
-            wait_until(lambda: len(gitaly.calls) == 2, "the questions to Gitaly")
-            assert {load.pull() for _ in range(50)} == {200}
-            for answer in waiting:
-                status, body = answer.result()
-                assert (status, body["status"]) == (503, False)
-                assert body["message"].startswith("Push operation timed out")
-        gitaly.hang_seconds = 0
-        load.tell("Gitaly hangs")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a small file system can be mounted by root only")

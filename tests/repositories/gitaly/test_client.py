@@ -1,6 +1,7 @@
 """Gitaly's client against a real gRPC server and real repositories (contract: gitaly 4 and 6, decisions 23)."""
 
 import os
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -10,12 +11,23 @@ from pathlib import Path
 
 import grpc
 import pytest
+from pytest_django.fixtures import Settings
 
+from repositories.gitaly import admission
 from repositories.gitaly.channel import authorization, channel_to
 from repositories.gitaly.client import GitalyClient
-from repositories.gitaly.errors import GitalyRefusedError, GitalyUnavailableError, RepositoryExistsError, RepositoryNotFoundError
+from repositories.gitaly.errors import (
+    GitalyAwayError,
+    GitalyBusyError,
+    GitalyRefusedError,
+    GitalyTooSlowError,
+    GitalyUnavailableError,
+    RepositoryExistsError,
+    RepositoryNotFoundError,
+)
 from repositories.gitaly.values import RepositoryRef, StorageAddress
 from tests.gitaly_server import FakeGitaly, running
+from tests.servers import wait_until
 
 PLACE = "@hashed/aa/bb/repository.git"
 ROCKETS = RepositoryRef("default", PLACE, "project-7", "acme/rockets")
@@ -249,3 +261,70 @@ def test_tls_is_spoken_with_the_authority_that_is_named(tmp_path: Path, monkeypa
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
         monkeypatch.setattr("repositories.gitaly.channel._channels", {})
         assert GitalyClient(StorageAddress("default", address, TOKEN)).server_info(seconds=5).version == "16.7.0-fake"
+
+
+def test_questions_of_one_push_are_asked_together(client: GitalyClient, gitaly: FakeGitaly, commits: list[str]) -> None:
+    """Each takes a second here; one after the other they would not end in time."""
+    first, second, side = commits
+    gitaly.hang_seconds = 1
+    pairs = [(first, second), (second, side), (first, side), (side, second), (first, first), (second, second)]
+    answers = client.are_ancestors(ROCKETS, pairs, seconds=5.5)
+    assert answers == [True, False, True, False, True, True]
+    sets = [[side, "--not", "refs/heads/main"], [first, "--not", "refs/heads/main"], [second], [side]]
+    assert client.have_commits(ROCKETS, sets, seconds=3.5) == [True, False, True, True]
+    assert gitaly.calls.count("CommitIsAncestor") == len(pairs)
+
+
+def test_more_questions_than_are_asked_at_once(client: GitalyClient, gitaly: FakeGitaly, commits: list[str]) -> None:
+    pairs = [(commits[0], commits[1]), (commits[1], commits[0])] * 20
+    assert client.are_ancestors(ROCKETS, pairs, seconds=60) == [True, False] * 20
+    assert client.are_ancestors(ROCKETS, [], seconds=60) == []
+
+
+def test_a_gitaly_that_misses_deadlines_is_left_alone(client: GitalyClient, gitaly: FakeGitaly, commits: list[str]) -> None:
+    """Contract: decisions 23a. After the pause one question is asked, and its answer ends it."""
+    gitaly.hang_seconds = 0.3
+    for _ in range(admission.FAILURES):
+        with pytest.raises(GitalyTooSlowError):
+            client.server_info(seconds=0.05)
+    wait_until(lambda: gitaly.calls.count("ServerInfo") == admission.FAILURES, "the questions")
+    with pytest.raises(GitalyAwayError):
+        client.server_info(seconds=5)
+    assert gitaly.calls.count("ServerInfo") == admission.FAILURES
+    gitaly.hang_seconds = 0
+    wait_until(lambda: not admission.breaker(gitaly.address).is_open, "the end of the pause")
+    assert client.has_branches(ROCKETS, seconds=20)
+    assert client.has_branches(ROCKETS, seconds=20)
+
+
+def test_what_gitaly_refuses_is_an_answer(client: GitalyClient, gitaly: FakeGitaly, commits: list[str]) -> None:
+    for _ in range(2 * admission.FAILURES):
+        with pytest.raises(RepositoryNotFoundError):
+            client.has_branches(replace(ROCKETS, relative_path="none.git"), seconds=20)
+    assert client.has_branches(ROCKETS, seconds=20)
+
+
+def test_callers_without_a_place_are_told_so(client: GitalyClient, gitaly: FakeGitaly, commits: list[str], settings: Settings) -> None:
+    settings.WEB_THREADS = 2
+    admission.forget()
+    gitaly.hang_seconds = 2
+    with ThreadPoolExecutor(1) as pool:
+        inside = pool.submit(client.has_branches, ROCKETS, seconds=20)
+        wait_until(lambda: "HasLocalBranches" in gitaly.calls, "the first caller")
+        with pytest.raises(GitalyBusyError):
+            client.has_branches(ROCKETS, seconds=0.1)
+        assert inside.result(60)
+    gitaly.hang_seconds = 0
+    assert client.has_branches(ROCKETS, seconds=20)
+
+
+def test_a_name_that_is_not_resolved_ends_with_the_deadline() -> None:
+    """A name server that takes the question and never answers."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        address = f"dns://127.0.0.1:{silent.getsockname()[1]}/gitaly.example:8075"
+        began = time.monotonic()
+        with pytest.raises(GitalyUnavailableError):
+            GitalyClient(StorageAddress("default", address)).server_info(seconds=1)
+        assert time.monotonic() - began < 30
+        assert silent.recv(512), "it was asked"
