@@ -3,12 +3,16 @@
 Unlike `database_wait`, which is for reads of callers that ask again: Gitaly reports a push once, so every such call waits.
 """
 
+import itertools
 import logging
 import sqlite3
+import threading
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TypeVar
 
+from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, connections
 
 logger = logging.getLogger(__name__)
@@ -19,6 +23,12 @@ _AWAY = ("08", "57P01", "57P02", "57P03", "53300")
 """What PostgreSQL calls a lost connection, a stop, a crash, a start, and having no connection left."""
 
 Result = TypeVar("Result")
+
+
+@lru_cache(maxsize=1)
+def waiting_threads() -> threading.Semaphore:
+    """Half of a process's threads may wait here; the others answer, and nobody waits with them."""
+    return threading.Semaphore(max(settings.WEB_THREADS // 2, 1))
 
 
 def is_away(error: BaseException) -> bool:
@@ -37,20 +47,31 @@ def is_away(error: BaseException) -> bool:
 def retry_while_away(run: Callable[[], Result], seconds: float = SECONDS) -> Result:
     """Return what `run` returns, which is called again on a new connection while the database is away.
 
-    `run` must bear being repeated when the answer to its COMMIT was lost. Only the calling thread waits. Raises the last
-    error when the seconds are over, and every error that is not about the database being away.
+    `run` must bear being repeated when the answer to its COMMIT was lost. Raises the last error when the seconds are over, or
+    when half of the process's threads wait here already, and every error that is not about the database being away.
     """
     end = time.monotonic() + seconds
-    attempt = 0
-    while True:
-        try:
-            return run()
-        except (OperationalError, InterfaceError) as error:
-            pause = PAUSES[min(attempt, len(PAUSES) - 1)]
-            if connection.in_atomic_block or not is_away(error) or time.monotonic() + pause >= end:
-                raise
-            logger.warning("The database is away; trying again: %s", error)
+    try:
+        return run()
+    except (OperationalError, InterfaceError) as error:
+        if connection.in_atomic_block or not is_away(error) or not waiting_threads().acquire(blocking=False):
+            raise
+        logger.warning("The database is away; trying again: %s", error)
+    try:
+        return _retry(run, end)
+    finally:
+        waiting_threads().release()
+
+
+def _retry(run: Callable[[], Result], end: float) -> Result:
+    """Return what `run` returns, which is called again after each of PAUSES until the end. Raises its last error."""
+    for pause in itertools.chain(PAUSES, itertools.repeat(PAUSES[-1])):
         for each in connections.all(initialized_only=True):
             each.close()
         time.sleep(pause)
-        attempt += 1
+        try:
+            return run()
+        except (OperationalError, InterfaceError) as error:
+            if not is_away(error) or time.monotonic() + pause >= end:
+                raise
+    raise AssertionError("there is always another pause")

@@ -22,7 +22,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 waiting = threading.Semaphore(1)
-"""One of a process's two threads may wait; the other answers health checks, and 503 at once to everybody else."""
+"""One thread of a process may wait; the others answer health checks, and 503 at once to everybody else."""
 
 
 def waits_for_database(read: Callable[P, R]) -> Callable[P, R]:

@@ -1,10 +1,11 @@
 """The one place where an exception becomes an answer."""
 
 import logging
+import sqlite3
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, TooManyFieldsSent
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest
 from rest_framework.exceptions import APIException, MethodNotAllowed, NotFound
 from rest_framework.views import APIView
@@ -21,6 +22,8 @@ from internal_api.errors import (
 from internal_api.responses import JSONResponse
 
 logger = logging.getLogger(__name__)
+READ_ONLY = "25006"
+"""SQLSTATE of a write in a transaction that may only read."""
 
 
 def exception_handler(exception: Exception, context: dict[str, Any]) -> JSONResponse | None:
@@ -50,12 +53,29 @@ def domain_error(exception: Exception) -> DomainError | None:
             return ForbiddenError()
         case RequestDataTooBig():
             return PayloadTooLargeError()
-        case OperationalError() | InterfaceError():
-            return UnavailableError("The database is not available. Try again in a moment.")
+        case DatabaseError() | InterfaceError():
+            return _database_error(exception)
         case APIException():
             return _drf_error(exception)
         case _:
             return None
+
+
+def _database_error(exception: DatabaseError | InterfaceError) -> DomainError | None:
+    """503 where the database is away, hangs, or can only be read; a statement that it refuses is a fault of ours."""
+    if isinstance(exception, DatabaseError) and is_read_only(exception):
+        return UnavailableError("The database can only be read at the moment. Try again later.")
+    if isinstance(exception, OperationalError | InterfaceError):
+        return UnavailableError("The database is not available. Try again in a moment.")
+    return None
+
+
+def is_read_only(error: DatabaseError) -> bool:
+    """Whether an error says that the database can only be read, such as a standby that was not promoted (contract: decisions 24a)."""
+    cause = error.__cause__
+    if isinstance(cause, sqlite3.Error):
+        return getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY
+    return getattr(cause, "sqlstate", None) == READ_ONLY
 
 
 def _drf_error(exception: APIException) -> DomainError:

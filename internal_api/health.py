@@ -1,10 +1,13 @@
 """Whether the service is well enough to be asked: what load balancers and orchestrators look at (contract: decisions 21a)."""
 
 from collections.abc import Callable
+from enum import StrEnum
+from typing import Any
 
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from internal_api.exception_handler import is_read_only
 from internal_api.shared_store import shared_store
 
 _migrated: set[str] = set()
@@ -35,6 +38,46 @@ def _migrations() -> bool:
 
 def _shared_store() -> bool:
     return shared_store().is_healthy()
+
+
+class DatabaseState(StrEnum):
+    """What the database can do at the moment."""
+
+    READ_WRITE = "read-write"
+    READ_ONLY = "read-only"
+    UNREACHABLE = "unreachable"
+
+
+def database_state() -> DatabaseState:
+    """Whether the database can be written, only read, or not reached. Read-only serves pulls, so it is ready (contract: decisions 24a)."""
+    try:
+        with connection.cursor() as cursor:
+            if connection.vendor == "sqlite":
+                return _sqlite_state(cursor)
+            cursor.execute("SHOW transaction_read_only")
+            return DatabaseState.READ_ONLY if cursor.fetchone()[0] == "on" else DatabaseState.READ_WRITE
+    except DatabaseError:
+        return DatabaseState.UNREACHABLE
+
+
+def _sqlite_state(cursor: Any) -> DatabaseState:
+    """SQLite tells only whoever tries: here with a transaction that writes nothing."""
+    if connection.in_atomic_block:
+        return DatabaseState.READ_WRITE
+    cursor.execute("PRAGMA busy_timeout")
+    patience = cursor.fetchone()[0]
+    cursor.execute("PRAGMA busy_timeout = 0")
+    try:
+        cursor.execute("BEGIN IMMEDIATE")  # which a file that can only be read allows
+        try:
+            cursor.execute("PRAGMA user_version = 0")
+        finally:
+            cursor.execute("ROLLBACK")
+    except DatabaseError as error:
+        return DatabaseState.READ_ONLY if is_read_only(error) else DatabaseState.READ_WRITE
+    finally:
+        cursor.execute(f"PRAGMA busy_timeout = {int(patience)}")
+    return DatabaseState.READ_WRITE
 
 
 _CHECKS: dict[str, Callable[[], bool]] = {"database": _database, "migrations": _migrations, "shared_store": _shared_store}

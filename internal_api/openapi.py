@@ -148,7 +148,13 @@ def schema() -> dict[str, Any]:
     return document
 
 
-_HEALTH = thing({"status": one_of("ok", "failed"), "checks?": {"type": "object", "additionalProperties": FLAG}})
+_HEALTH = thing(
+    {
+        "status": one_of("ok", "failed"),
+        "checks?": {"type": "object", "additionalProperties": FLAG},
+        "database?": one_of("read-write", "read-only", "unreachable"),
+    }
+)
 OPERATIONS: dict[tuple[str, str], Operation | None] = {
     ("CheckViewSet", "retrieve"): Operation(
         "Which service is this, and is its shared store well?",

@@ -124,7 +124,14 @@ def _database(url: str) -> dict[str, Any]:
     """Django's settings of a database by its address."""
     database: dict[str, Any] = environ.Env.db_url_config(url)
     if database["ENGINE"] == "django.db.backends.postgresql":
+        database["ENGINE"] = "internal_api.postgresql"  # the same, with a bound on every wait
         database["OPTIONS"] = {
+            # A server whose machine is gone is noticed by the kernel, one that hangs by internal_api/postgresql/watch.py.
+            "connect_timeout": 5,
+            "keepalives_idle": 10,
+            "keepalives_interval": 3,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 10_000,
             **database.get("OPTIONS", {}),
             # Planning the statement behind /allowed costs more than running it: it is prepared once per connection.
             "server_side_binding": True,

@@ -12,6 +12,7 @@ from accounts.models import KeyKind, SSHKey, User
 from accounts.services.users import first_sentence, ghost_user
 from accounts.ssh.public_key import InvalidPublicKeyError, PublicKey, parse_public_key
 from accounts.ssh.weakness import compromise, site_problem
+from internal_api.bookkeeping import best_effort
 from internal_api.models import InstanceSettings
 
 Rules = Sequence[InstanceSettings | None]
@@ -80,7 +81,8 @@ def record_key_use(key: SSHKey | None) -> None:
     """A key was used; written at most once a day."""
     now = timezone.now()
     if key is not None and (key.last_used_at is None or key.last_used_at <= now - timedelta(days=1)):
-        SSHKey.objects.filter(pk=key.pk).update(last_used_at=now)
+        with best_effort("The use of a key"):
+            SSHKey.objects.filter(pk=key.pk).update(last_used_at=now)
 
 
 def revoke_key(key: SSHKey) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from accounts.models import PersonalAccessToken
+from internal_api.bookkeeping import best_effort
 from internal_api.digests import token_digest
 from internal_api.oauth_errors import InsufficientScopeError, InvalidTokenError
 
@@ -34,4 +35,5 @@ def use_token(clear: str, scopes: Collection[str]) -> PersonalAccessToken | None
 def _record_use(token: PersonalAccessToken) -> None:
     now = timezone.now()
     if token.last_used_at is None or token.last_used_at <= now - timedelta(days=1):
-        PersonalAccessToken.objects.filter(pk=token.pk).update(last_used_at=now)
+        with best_effort("The use of a token"):
+            PersonalAccessToken.objects.filter(pk=token.pk).update(last_used_at=now)

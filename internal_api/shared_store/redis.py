@@ -2,10 +2,20 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
+from internal_api.circuit_breaker import CircuitBreaker, CircuitOpenError
+from internal_api.name_lookup import addresses_of, is_name
 from internal_api.shared_store.base import SharedStoreError
+
+SECONDS = 1.0
+"""How long Redis may take for an answer, and for a connection."""
+PAUSE = 2.0
+"""How long it is not asked after it did not answer."""
 
 # Each script is one step for everybody else, which is what makes the counters exact.
 _INCREASE = "local n = redis.call('INCR', KEYS[1]) redis.call('EXPIRE', KEYS[1], ARGV[1]) return n"
@@ -25,77 +35,119 @@ _WINDOW = (
 )
 
 
-@contextmanager
-def _reaching_redis() -> Iterator[None]:
-    try:
-        yield
-    except redis.RedisError as error:
-        raise SharedStoreError(str(error)) from error
-
-
 def _text(value: bytes | str | None) -> str | None:
     """The client decodes, which its types do not tell."""
     return value.decode() if isinstance(value, bytes) else value
 
 
+class _Connection(redis.Connection):
+    """A connection whose host name is looked up in bounded time."""
+
+    def _connect(self) -> Any:
+        name = self.host
+        if is_name(name):
+            self.host = addresses_of(name)[0]
+        try:
+            return super()._connect()  # type: ignore[no-untyped-call]  # the package's own
+        finally:
+            self.host = name
+
+
+class _TLSConnection(redis.SSLConnection, _Connection):
+    """The same with TLS, which is checked against the name."""
+
+
+_CLASSES: dict[type, type] = {redis.Connection: _Connection, redis.SSLConnection: _TLSConnection}
+
+
 class RedisStore:
-    """One client per process; its connections are made after the fork, on first use."""
+    """One client per process; its connections are made after the fork, on first use.
+
+    A Redis that does not answer within SECONDS is not asked for PAUSE seconds, then by one caller at a time.
+    """
 
     def __init__(self, url: str) -> None:
-        self.client = redis.Redis.from_url(url, decode_responses=True, socket_timeout=2, socket_connect_timeout=2)
+        # A connection that was closed meanwhile is made again once; a time-out is not waited for twice.
+        retry = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
+        pool = redis.ConnectionPool.from_url(
+            url, decode_responses=True, socket_timeout=SECONDS, socket_connect_timeout=SECONDS, retry=retry
+        )
+        pool.connection_class = _CLASSES.get(pool.connection_class, pool.connection_class)
+        self.client = redis.Redis(connection_pool=pool)
+        self._circuit = CircuitBreaker(failures=1, seconds=PAUSE)
+
+    @contextmanager
+    def _reaching_redis(self) -> Iterator[None]:
+        try:
+            self._circuit.admit()
+        except CircuitOpenError:
+            raise SharedStoreError("Redis has not answered recently, and is asked again in a moment.") from None
+        try:
+            yield
+        except redis.ResponseError as error:
+            self._circuit.succeeded()
+            raise SharedStoreError(str(error)) from error
+        except redis.RedisError as error:
+            self._circuit.failed()
+            raise SharedStoreError(str(error)) from error
+        except BaseException:
+            self._circuit.failed()
+            raise
+        self._circuit.succeeded()
 
     def increase(self, key: str, life: int) -> int:
-        with _reaching_redis():
+        with self._reaching_redis():
             return int(self.client.eval(_INCREASE, 1, key, life))
 
     def decrease(self, key: str) -> int:
-        with _reaching_redis():
+        with self._reaching_redis():
             return int(self.client.eval(_DECREASE, 1, key))
 
     def take_one(self, key: str) -> bool:
-        with _reaching_redis():
+        with self._reaching_redis():
             return bool(self.client.eval(_TAKE_ONE, 1, key))
 
     def count_in_window(self, key: str, life: int, number: int) -> int:
-        with _reaching_redis():
+        with self._reaching_redis():
             return int(self.client.eval(_WINDOW, 1, key, life, number))
 
     def number(self, key: str) -> int:
-        with _reaching_redis():
+        with self._reaching_redis():
             return int(self.client.get(key) or 0)
 
     def put(self, key: str, text: str, life: int) -> None:
-        with _reaching_redis():
+        with self._reaching_redis():
             self.client.set(key, text, ex=life)
 
     def put_once(self, key: str, text: str, life: int) -> bool:
-        with _reaching_redis():
+        with self._reaching_redis():
             return bool(self.client.set(key, text, ex=life, nx=True))
 
     def get(self, key: str) -> str | None:
-        with _reaching_redis():
+        with self._reaching_redis():
             return _text(self.client.get(key))
 
     def take(self, key: str) -> str | None:
-        with _reaching_redis():
+        with self._reaching_redis():
             return _text(self.client.getdel(key))
 
     def forget(self, key: str) -> None:
-        with _reaching_redis():
+        with self._reaching_redis():
             self.client.delete(key)
 
     def add_to_estimate(self, key: str, members: Collection[int], life: int) -> None:
-        with _reaching_redis(), self.client.pipeline() as pipeline:
+        with self._reaching_redis(), self.client.pipeline() as pipeline:
             pipeline.pfadd(key, *members)
             pipeline.expire(key, life)
             pipeline.execute()
 
     def estimate(self, keys: Sequence[str]) -> int:
-        with _reaching_redis():
+        with self._reaching_redis():
             return int(self.client.pfcount(*keys)) if keys else 0
 
     def is_healthy(self) -> bool:
         try:
-            return bool(self.client.ping())
-        except redis.RedisError:
+            with self._reaching_redis():
+                return bool(self.client.ping())
+        except SharedStoreError:
             return False

@@ -3,6 +3,7 @@
 from django.utils import timezone
 
 from accounts.models import SSHKey, User
+from internal_api.bookkeeping import best_effort
 from internal_api.logs import correlation_id
 from internal_api.metrics import decisions
 from repositories.access_check import AccessCheck
@@ -56,14 +57,16 @@ def record_key_use(facts: Facts) -> None:
     """A key was used, whatever comes of it; written at most once a day."""
     key = facts.actor.key
     if key is not None and facts.key_use_is_old:
-        SSHKey.objects.filter(pk=key.id).update(last_used_at=timezone.now())
+        with best_effort("The use of a key"):
+            SSHKey.objects.filter(pk=key.id).update(last_used_at=timezone.now())
 
 
 def record_pull(facts: Facts) -> None:
     """A user has pulled; written at most once a day."""
     user = facts.actor.user
     if user is not None and facts.activity_is_old:
-        User.objects.filter(pk=user.id).update(last_activity_on=timezone.now().date())
+        with best_effort("A user's activity"):
+            User.objects.filter(pk=user.id).update(last_activity_on=timezone.now().date())
 
 
 def record_refusal(request: Request, denied: Denied) -> None:
@@ -71,14 +74,15 @@ def record_refusal(request: Request, denied: Denied) -> None:
     actor = request.actor
     if actor.user is None and actor.key is None:
         return
-    Refusal.objects.create(
-        user_id=actor.user.id if actor.user else None,
-        username=actor.user.username if actor.user else "",
-        key_id=actor.key.id if actor.key else None,
-        project_id=request.project.id if request.project else None,
-        project_path=request.project.full_path if request.project else "",
-        action=request.action[:32],
-        protocol=request.protocol[:16],
-        reason=denied.reason,
-        correlation_id=correlation_id.get(),
-    )
+    with best_effort("A refusal"):
+        Refusal.objects.create(
+            user_id=actor.user.id if actor.user else None,
+            username=actor.user.username if actor.user else "",
+            key_id=actor.key.id if actor.key else None,
+            project_id=request.project.id if request.project else None,
+            project_path=request.project.full_path if request.project else "",
+            action=request.action[:32],
+            protocol=request.protocol[:16],
+            reason=denied.reason,
+            correlation_id=correlation_id.get(),
+        )

@@ -8,6 +8,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from internal_api.audit import record_event
+from internal_api.bookkeeping import best_effort
 from internal_api.digests import token_digest
 from internal_api.errors import UnprocessableError
 from repositories.models import Namespace
@@ -59,4 +60,5 @@ def record_token_use(token: SCIMToken) -> None:
     """A token was shown; written about once an hour."""
     now = timezone.now()
     if token.last_used_at is None or token.last_used_at <= now - _USE_WRITTEN_EVERY:
-        SCIMToken.objects.filter(pk=token.pk).update(last_used_at=now)
+        with best_effort("The use of a SCIM token"):
+            SCIMToken.objects.filter(pk=token.pk).update(last_used_at=now)

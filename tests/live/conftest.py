@@ -10,6 +10,7 @@ from tests.live.proxy import Proxy, running_proxy
 from tests.live.service import Service, temporary_directory
 from tests.live.ssh_server import SSHServer, running_sshd
 from tests.recordings.exchanges import recorded_shapes
+from tests.servers import PostgreSQL
 
 NOT_RECORDED = {"kubernetes/agent_events", "kubernetes/receptive_agents"}
 """Calls of versions of kas that are later than the recorded one."""
@@ -51,3 +52,13 @@ def proxy(running: tuple[SSHServer, Proxy]) -> Iterator[Proxy]:
     asked.lift()
     shapes = {exchange.shape for exchange in asked.exchanges if exchange.endpoint not in NOT_RECORDED}
     assert shapes <= recorded_shapes(), shapes - recorded_shapes()
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[PostgreSQL]:
+    """A PostgreSQL of the test's own, with durability, to be killed."""
+    server = PostgreSQL(fsync=True)
+    server.start()
+    monkeypatch.setenv("DATABASE_URL", server.url)
+    yield server
+    server.remove()

@@ -147,16 +147,6 @@ def pushed(url: str) -> list[str]:
     return [row[0] for row in query(url, "SELECT changes->0->>2 FROM repositories_pushevent ORDER BY 1")]
 
 
-@pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[PostgreSQL]:
-    """A PostgreSQL of the test's own, with durability, to be killed."""
-    server = PostgreSQL(fsync=True)
-    server.start()
-    monkeypatch.setenv("DATABASE_URL", server.url)
-    yield server
-    server.remove()
-
-
 def test_the_database_is_killed_and_comes_back_under_load(cluster: PostgreSQL) -> None:
     """Clear 503s meanwhile, recovery without a restart, and each push that was acknowledged is there once."""
     numbers = iter(range(1, 1_000_000))

@@ -8,6 +8,7 @@ import signal
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +25,7 @@ from tests.gitaly_server import FakeGitaly, running
 from tests.live.service import ROOT
 from tests.live.test_faults import COMPANY, FORCE, PULL, Load, query, serving
 from tests.public_keys import ED25519
-from tests.servers import answers, free_port, wait_until
+from tests.servers import PostgreSQL, Redis, answers, free_port, wait_until
 
 pytestmark = [pytest.mark.live, pytest.mark.postgresql, pytest.mark.xdist_group("faults")]
 THREADS = 8
@@ -113,6 +114,31 @@ def get(port: int, path: str) -> int:
             return 0
 
 
+def processes_of(cluster: PostgreSQL) -> list[int]:
+    """The postmaster and all that it has started, the postmaster first: it must not notice that the others stop."""
+    postmaster = int((cluster.directory / "data" / "postmaster.pid").read_text().split()[0])
+    return [postmaster, *(int(pid) for pid in Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split())]
+
+
+@contextmanager
+def asking_on(clients: int, ask: Callable[[], int]) -> Iterator[Timed]:
+    """Clients that ask over and over while the block runs, and what they were answered in the end."""
+    finished, timed = threading.Event(), Timed()
+
+    def work() -> None:
+        while not finished.is_set():
+            timed.add(ask)
+
+    with ThreadPoolExecutor(clients) as pool:
+        try:
+            clients_at_work = [pool.submit(work) for _ in range(clients)]
+            yield timed
+        finally:
+            finished.set()
+    for one in clients_at_work:
+        one.result()
+
+
 def company(slow: str, other: str) -> dict[str, Any]:
     """Two projects with protected branches, and two storages."""
     project = COMPANY["projects"][0]
@@ -192,3 +218,69 @@ def test_a_stopped_gitaly_stops_nothing_but_its_own_pushes(tmp_path: Path) -> No
         assert watched.bystanders.statuses == watched.elsewhere.statuses == watched.livez.statuses == {200}
         assert len(watched.bystanders.answers) > 2 * THREADS, "they were served while the pushes waited"
         assert max(surplus) < pushes.longest(), "those without a place were refused before the others gave up"
+
+
+@pytest.mark.parametrize("pool_size", ["0", "4"])
+def test_a_stopped_database_is_told_and_found_again(cluster: PostgreSQL, pool_size: str) -> None:
+    """Every caller has a 503, health checks are answered throughout, and it is well again by itself."""
+    report = {"identifier": "user-7", "gl_repository": "project-1", "changes": f"{'0' * 40} {'a' * 40} refs/heads/b1"}
+    with serving(workers=1, WEB_THREADS=str(THREADS), DATABASE_POOL_SIZE=pool_size) as (_, load):
+        watched = Watched(load)
+        with asking_on(THREADS, lambda: watched.ask("allowed", PULL)):
+            time.sleep(1)  # each thread has a connection
+        with stopped(*processes_of(cluster)):
+            began = time.monotonic()
+            with (
+                asking_on(2 * THREADS, lambda: watched.ask("allowed", PULL)) as pulls,
+                asking_on(4, lambda: watched.ask(f"authorized_keys?key={ED25519.split()[1]}")) as keys,
+                asking_on(4, lambda: watched.ask("post_receive", report)) as reports,
+                asking_on(1, lambda: get(load.port, "/livez")) as livez,
+            ):
+                time.sleep(12)
+            hung = time.monotonic() - began
+        began = time.monotonic()
+        wait_until(lambda: watched.ask("allowed", PULL) == 200, "a pull after the database went on", GUARD)
+        well_again = time.monotonic() - began
+        with asking_on(THREADS, lambda: watched.ask("allowed", PULL)) as afterwards:
+            time.sleep(1)
+        load.tell(
+            f"Database stopped for {hung:.0f} s, pool of {pool_size}",
+            pulls=pulls,
+            keys=keys,
+            reports=reports,
+            livez=livez,
+            well_again=f"{well_again:.2f} s",
+            load=os.getloadavg()[0],
+        )
+        assert pulls.statuses == keys.statuses == reports.statuses == {503}
+        assert livez.statuses == {200}
+        assert len(livez.answers) > 1, "it was answered while the database was stopped"
+        assert afterwards.statuses == {200}
+
+
+def test_a_stopped_redis_costs_a_moment() -> None:
+    """Pulls and pushes are answered, and it is not waited for by everybody."""
+    redis = Redis()
+    redis.start()
+    try:
+        with serving(workers=1, REDIS_URL=redis.url) as (service, load):
+            service.seed({"instance": {"gitlab_shell_operation_limit": 100_000}})
+            watched = Watched(load)
+            begin = {"gl_repository": "project-1"}
+            assert watched.ask("pre_receive", begin) == 200
+            assert redis.process is not None
+            with (
+                stopped(redis.process.pid),
+                asking_on(THREADS, lambda: watched.ask("allowed", PULL)) as pulls,
+                asking_on(2, lambda: watched.ask("pre_receive", begin)) as pushes,
+                asking_on(1, lambda: get(load.port, "/livez")) as livez,
+            ):
+                time.sleep(6)
+                assert load.ask("check")[1]["redis"] is False
+            began = time.monotonic()
+            wait_until(lambda: load.ask("check")[1]["redis"], "Redis after it went on", GUARD)
+            well_again = time.monotonic() - began
+            load.tell("Redis stopped", pulls=pulls, pushes=pushes, livez=livez, well_again=f"{well_again:.2f} s", load=os.getloadavg()[0])
+            assert pulls.statuses == pushes.statuses == livez.statuses == {200}
+    finally:
+        redis.stop()

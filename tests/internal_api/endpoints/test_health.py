@@ -19,7 +19,7 @@ def test_a_process_that_answers_is_alive(stranger: Client, path: str) -> None:
 @pytest.mark.parametrize("path", ["/readyz", "/-/readiness"])
 def test_one_with_all_it_needs_is_ready(stranger: Client, db: None, path: str) -> None:
     response = stranger.get(path)
-    expected = {"status": "ok", "checks": {"database": True, "migrations": True, "shared_store": True}}
+    expected = {"status": "ok", "checks": {"database": True, "migrations": True, "shared_store": True}, "database": "read-write"}
     assert (response.status_code, response.json()) == (200, expected)
 
 

@@ -1,0 +1,30 @@
+"""The backend, by the name that Django expects: DATABASES' ENGINE is `internal_api.postgresql`."""
+
+from typing import Any
+
+from django.db.backends.postgresql import base
+from psycopg import IsolationLevel
+
+from internal_api.postgresql.connection import WatchedConnection, watch_of
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    """Django's own, with connections that are watched."""
+
+    def __init__(self, settings_dict: dict[str, Any], alias: str = "default") -> None:
+        super().__init__(settings_dict, alias)
+        pool = settings_dict["OPTIONS"].get("pool")
+        if isinstance(pool, dict):
+            pool.setdefault("connection_class", WatchedConnection)
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        """As Django's, which has no setting for the class. Isolation levels are not set here: READ COMMITTED is PostgreSQL's own."""
+        if self.pool:  # type: ignore[attr-defined]  # the stubs do not know it
+            watch = watch_of(conn_params)
+            key = watch.enter()
+            try:
+                return super().get_new_connection(conn_params)
+            finally:
+                watch.leave(key, answered=False)
+        self.isolation_level = IsolationLevel.READ_COMMITTED
+        return WatchedConnection.connect(**conn_params)
