@@ -10,6 +10,7 @@ import pyotp
 import pytest
 from django.db import connection
 from django.test import Client
+from pytest_django.fixtures import Settings
 
 from accounts.errors import CommandRefusedError
 from accounts.models import PersonalAccessToken, SSHKey, User
@@ -230,7 +231,9 @@ def test_a_limit_and_sizes_that_change_at_once_leave_the_right_flag() -> None:
 
 
 @pytest.fixture
-def gitaly(tmp_path: Path) -> Iterator[FakeGitaly]:
+def gitaly(tmp_path: Path, settings: Settings) -> Iterator[FakeGitaly]:
+    """With places for all threads of these tests, however slow the machine is."""
+    settings.WEB_THREADS = 64
     with running(tmp_path / "storages", token="gitaly token") as server:
         yield server
 
