@@ -27,7 +27,7 @@ from repositories.push_options import parse_push_options
 from scim.filters import MalformedFilterError, display_name_filter, parse_filter
 from scim.masking import inspected
 from scim.new_user import read_new_user
-from scim.patch import member_operations, patch_changes, resource_changes
+from scim.patch import InvalidActiveError, member_operations, patch_changes, resource_changes
 from scim.projection import Projection
 from scim.usernames import clean_username
 from tests.public_keys import ED25519, RSA_2048
@@ -95,10 +95,10 @@ PARSERS = {
         parse_filter, ('userName eq "ann" and externalId eq "1"', 'emails[type eq "work"].value eq "a@b"'), (MalformedFilterError,)
     ),
     "SCIM group filter": Parser(display_name_filter, ('displayName eq "Engineers"', "displayName eq 'x'")),
-    "SCIM PATCH": Parser(as_json(patch_changes), (PATCH,)),
-    "SCIM resource": Parser(as_json(resource_changes), (USER,)),
+    "SCIM PATCH": Parser(as_json(patch_changes), (PATCH,), (InvalidActiveError,)),
+    "SCIM resource": Parser(as_json(resource_changes), (USER,), (InvalidActiveError,)),
     "SCIM members": Parser(as_json(members), (PATCH,)),
-    "SCIM new user": Parser(as_json(read_new_user), (USER,)),
+    "SCIM new user": Parser(as_json(read_new_user), (USER,), (InvalidActiveError,)),
     "SCIM masking": Parser(as_json(inspected), (USER,)),
     "SCIM projection": Parser(
         lambda text: Projection.of(text, text).apply(json.loads(USER)),
