@@ -15,6 +15,7 @@ from internal_api.postgresql.watch import DatabaseWatch, watcher
 logger = logging.getLogger(__name__)
 RV = TypeVar("RV")
 PROBE_SECONDS = 2
+_IDLE = psycopg.pq.TransactionStatus.IDLE
 _FEWEST_THREADS = 4
 """With fewer, none is kept free of waiting for the database."""
 _INTERVAL = 0.1
@@ -96,7 +97,8 @@ class WatchedConnection(psycopg.Connection[Any]):
         watch = self.watch
         if watch is None:
             return super().wait(gen, interval, timeout)
-        key, answered = watch.enter(self.pgconn.socket), False
+        pgconn = self.pgconn
+        key, answered = watch.enter(pgconn.socket, is_in_transaction=pgconn.transaction_status != _IDLE), False
         try:
             result = super().wait(gen, interval, timeout)
             answered = True

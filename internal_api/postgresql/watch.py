@@ -62,9 +62,12 @@ class DatabaseWatch:
         self.waits: dict[int, Wait] = {}
         self.lock = threading.Lock()
 
-    def enter(self, fd: int = -1) -> int:
-        """A wait begins; the key for `leave`. Raises DatabaseHangsError."""
-        if self.hangs or (len(self.waits) >= self.limit and self._stays_silent()):
+    def enter(self, fd: int = -1, *, is_in_transaction: bool = False) -> int:
+        """A wait begins; the key for `leave`. Raises DatabaseHangsError.
+
+        A thread in a transaction is let through, or those who wait for its locks would hold it up.
+        """
+        if self.hangs or (len(self.waits) >= self.limit and not is_in_transaction and self._stays_silent()):
             raise DatabaseHangsError(f"The database {self.name} does not answer.")
         me = threading.get_ident()
         self.waits[me] = Wait(time.monotonic(), fd)

@@ -160,6 +160,15 @@ def test_the_last_threads_do_not_wait_for_a_database_that_is_silent(watch: Datab
     assert clock.now - began < 0.1
 
 
+def test_a_thread_in_a_transaction_is_let_through(watch: DatabaseWatch, clock: Clock) -> None:
+    """The others may be waiting for its locks."""
+    others_wait(watch, 3, clock.now)
+    clock.now += 0.1
+    began = clock.now
+    watch.leave(watch.enter(is_in_transaction=True), answered=True)
+    assert clock.now == began
+
+
 def test_the_last_threads_go_on_when_the_database_answers(database: Database) -> None:
     """Here in real time: others wait for a lock, but the database answers the thread that watches."""
     watch = DatabaseWatch("db", database.probe, limit=3, longest=None)
