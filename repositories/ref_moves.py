@@ -86,7 +86,18 @@ def moved(target: str, before: Move | None, moves: Iterable[Move]) -> frozenset[
         if move.number is not None:
             options += [path.without(move) for path in paths]
         paths = _best_of(options)
-    return min(paths, key=lambda path: (path.implausible + (_UNKNOWN_MOVE if path.target != target else 0), path.cost)).taken
+    likely = min(paths, key=lambda path: (path.implausible + (_UNKNOWN_MOVE if path.target != target else 0), path.cost)).taken
+    return frozenset(number for number in likely if _has_a_trace(number, target, ordered))
+
+
+def _has_a_trace(number: int, target: str, ordered: Sequence[Move]) -> bool:
+    """Return True if the ref stands where a push would have left it, or a later push started from there.
+
+    Nothing is made up for without it, however little what was reported agrees with Gitaly.
+    """
+    place = next(index for index, move in enumerate(ordered) if move.number == number)
+    destination = ordered[place].destination
+    return target == destination or any(move.source == destination for move in ordered[place + 1 :])
 
 
 def _best_of(paths: Sequence[_Path]) -> list[_Path]:

@@ -84,7 +84,7 @@ class FakeGitaly:
         head = self.git(request.repository, context, "symbolic-ref", "HEAD").stdout.strip()
         if request.head_only:
             return pb.FindDefaultBranchNameResponse(name=head.encode())
-        branches = self.git(request.repository, context, "for-each-ref", "--format=%(refname)", "refs/heads/").stdout.split()
+        branches = self.git(request.repository, context, "for-each-ref", "--format=%(refname)", "refs/heads/").stdout.split("\n")[:-1]
         preferred = [name for name in (head, "refs/heads/main", "refs/heads/master") if name in branches]
         return pb.FindDefaultBranchNameResponse(name=[*preferred, *branches, ""][0].encode())
 
@@ -93,7 +93,7 @@ class FakeGitaly:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, "patterns must have at least one entry")
         patterns = [pattern.decode() for pattern in request.patterns]
         lines = self.git(request.repository, context, "for-each-ref", "--format=%(refname) %(objectname)", *patterns).stdout
-        found = [line.split() for line in lines.splitlines()]
+        found = [line.rsplit(" ", 1) for line in lines.split("\n")[:-1]]  # a ref may hold other white space
         reference = pb.ListRefsResponse.Reference
         yield pb.ListRefsResponse(references=[reference(name=name.encode(), target=target) for name, target in found])
 

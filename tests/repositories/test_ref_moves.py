@@ -90,3 +90,14 @@ def test_a_branch_that_comes_and_goes_is_recognised_whatever_was_lost(reported: 
     words = [("-a" if position % 2 == 0 else "a-") + ("!" if one else "") for position, one in enumerate(reported)]
     found = moved("a" * 40 if len(reported) % 2 else MISSING, None, history(" ".join(words)))
     assert found == {position for position, one in enumerate(reported) if not one}
+
+
+@pytest.mark.parametrize("before", ["ab", "bc", "c0", "0a"])
+@pytest.mark.parametrize("move", ["0d", "ad", "cd", "dd"])
+def test_a_push_without_a_trace_is_never_made_up_for(before: str, move: str) -> None:
+    """Decisions 16b: it stands at the new revision, or something later starts from it; else it has not moved.
+
+    What was reported may disagree with Gitaly: somebody removed the ref on the server's disk.
+    """
+    (last,), (push,) = history(f"{before}!"), history(move)
+    assert moved(MISSING, last, [push]) == set()
