@@ -33,7 +33,12 @@ run: venv  ## migrate, load the demo and serve on http://localhost:3001
 demo: venv  ## clone and push over SSH on loopback, and see what is asked and answered
 	@$(BIN)/python -m demo
 
-test: test-sqlite test-postgresql  ## everything, on SQLite and, where its programs are found, on PostgreSQL with Redis
+test: venv  ## everything, on SQLite and, where its programs are found, on PostgreSQL with Redis; both even if one fails
+	@sqlite=passed; postgresql=passed; \
+	$(MAKE) --no-print-directory test-sqlite || sqlite=failed; \
+	$(MAKE) --no-print-directory test-postgresql || postgresql=failed; \
+	echo "Tests on SQLite: $$sqlite. Tests on PostgreSQL: $$postgresql."; \
+	[ "$$sqlite$$postgresql" = passedpassed ]
 
 test-sqlite: venv
 	env -u DATABASE_URL -u REDIS_URL $(PYTEST)

@@ -44,6 +44,8 @@ def link_group(scope: Scope, name: str, external_id: str | None) -> ProvidedGrou
         group = ProvidedGroup(present or wanted or str(uuid.uuid4()), name)
         if SamlGroupLink.objects.exclude(name=name).filter(scim_group_uid=group.uid).exists():
             raise PreconditionError("Invalid UUID for scim_group_uid")  # another group's
+        if present is None:  # members from before all links of this id were removed have no role any more
+            GroupMembership.objects.filter(scim_group_uid=group.uid).delete()
         if links.filter(scim_group_uid="").update(scim_group_uid=group.uid):
             _audit("scim_group_linked", group)
     return group
@@ -84,6 +86,25 @@ def unlink_group(group: ProvidedGroup) -> None:
         _remove(group, _members(group))
         SamlGroupLink.objects.filter(scim_group_uid=group.uid).update(scim_group_uid="")
         _audit("scim_group_unlinked", group)
+
+
+def withdraw_link(link: SamlGroupLink) -> None:
+    """Take from the members of a link that was removed the role that it gave, or what is left of it.
+
+    A higher role than the link's was given by another link or by an administrator and stays.
+    """
+    uid = link.scim_group_uid
+    if not uid:
+        return
+    with transaction.atomic():
+        group = ProvidedGroup(uid, link.name)
+        members = Member.objects.filter(namespace=link.group_id, user__in=_members(group), access_level__lte=link.access_level)
+        users = [member.user for member in members.select_related("user")]
+        for user in users:
+            remaining = _levels(user.scim_group_memberships.values_list("scim_group_uid", flat=True))
+            _take(link.group, user, remaining.get(link.group_id))
+        if users:
+            _audit("scim_group_members_removed", group, users=[user.username for user in users])
 
 
 def _members(group: ProvidedGroup) -> list[User]:

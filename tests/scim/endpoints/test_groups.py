@@ -286,3 +286,37 @@ def test_groups_are_a_resource_where_there_is_a_link(it: Provider, engineering: 
     """Scim 6 #136, D34."""
     assert [kind["id"] for kind in it.get(A + "/ResourceTypes").json()["Resources"]] == ["User", "Group"]
     assert it.get(f"{A}/Schemas/{GROUP}").json()["attributes"][0]["canonicalValues"] == ["Engineering"]
+
+
+def test_a_link_that_is_removed_takes_its_role_along(it: Provider, engineering: Namespace, staff: list[User]) -> None:
+    """No role is left behind that SCIM could not take away any more."""
+    alice, bob = staff
+    set_member(engineering, bob, 50)
+    assert patch(it, op("add", people("e1", "e2"))).status_code == 204
+    SamlGroupLink.objects.get(group=engineering, access_level=40).delete()
+    assert (roles(alice)["tools"], roles(bob)["tools"]) == (30, 50)
+    SamlGroupLink.objects.filter(group=engineering).delete()
+    assert "tools" not in roles(alice)
+    assert roles(bob)["tools"] == 50
+    assert len(roles(alice)) == 1
+    assert GroupMembership.objects.filter(user=alice).exists()
+
+
+@pytest.mark.parametrize("external_id", [UID, OTHER])
+def test_with_its_last_link_a_group_forgets_its_members(it: Provider, engineering: Namespace, staff: list[User], external_id: str) -> None:
+    """A link of the same name that is made again begins without members, and SCIM can give and take roles."""
+    assert patch(it, op("add", people("e1"))).status_code == 204
+    SamlGroupLink.objects.all().delete()
+    assert roles(staff[0]) == {}
+    SamlGroupLink.objects.create(group=engineering, name="Engineering", access_level=20)
+    assert it.send("post", A + "/Groups", {"displayName": "Engineering", "externalId": external_id}).json()["members"] == []
+    assert patch(it, op("add", people("e1")), uid=external_id).status_code == 204
+    assert roles(staff[0]) == {"tools": 20}
+    assert patch(it, op("remove", people("e1")), uid=external_id).status_code == 204
+    assert roles(staff[0]) == {}
+
+
+def test_a_linked_group_can_be_removed_with_its_members(it: Provider, engineering: Namespace, staff: list[User]) -> None:
+    assert patch(it, op("add", people("e1"))).status_code == 204
+    engineering.delete()
+    assert "tools" not in roles(staff[0])
