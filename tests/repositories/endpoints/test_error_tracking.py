@@ -38,12 +38,16 @@ def test_an_active_key(backend: Client, shell: Client, project: Project, content
         assert (response.status_code, response.json()) == (200, {"enabled": True})
 
 
-def test_the_token_as_a_parameter_goes_before_the_header(stranger: Client, project: Project) -> None:
-    """shell-endpoints e45; one line break at the end is ignored."""
+def test_the_header_is_judged_first_and_the_body_only_without_one(stranger: Client, project: Project) -> None:
+    """Decisions 8a, over shell-endpoints e45; one line break at the end is ignored."""
     body = {"project_id": project.pk, "public_key": KEY}
     assert stranger.post(PATH, {**body, "error_tracking_token": f"{TOKEN}\n"}).json() == {"enabled": True}
     wrong = {**body, "error_tracking_token": "another"}
-    assert stranger.post(PATH, wrong, headers={"gitlab-error-tracking-token": TOKEN}).status_code == 401
+    assert stranger.post(PATH, wrong).status_code == 401
+    assert stranger.post(PATH, wrong, headers={"gitlab-error-tracking-token": f"{TOKEN}\n"}).json() == {"enabled": True}
+    right = {**body, "error_tracking_token": TOKEN}
+    for name in ("gitlab-error-tracking-token", "gitlab-shell-api-request"):
+        assert stranger.post(PATH, right, headers={name: "another"}).status_code == 401, name
 
 
 @pytest.mark.parametrize("token", ["", " ", "another", TOKEN + "\n\n", TOKEN.upper(), "é"])
