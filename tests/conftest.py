@@ -13,6 +13,7 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from accounts.models import User
+from accounts.services import sign_in_lock
 from internal_api import instance, rate_limits
 from internal_api.authentication import service_secrets
 from internal_api.http.requests import ServiceRequest
@@ -65,10 +66,11 @@ def own_redis(settings: Settings) -> None:
 
 
 @pytest.fixture(autouse=True)
-def nothing_remembered() -> Iterator[None]:
+def nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No settings of an earlier test, whose version may be the same."""
     instance.forget()
     rate_limits.forget()
+    monkeypatch.setattr(sign_in_lock, "TRUSTED_ATTEMPTS_A_MINUTE", 0)  # Redis would count over many tests
     refused_peers.forget()
     admission.forget()
     last_calls.pause()

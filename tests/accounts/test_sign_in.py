@@ -129,6 +129,7 @@ def test_nobody_who_cannot_sign_in_is_locked(root: User, no_limit: None, fields:
 def test_one_address_signs_in_so_often_a_minute_and_nothing_is_hashed_after_it(
     root: User, addresses: list[str], tried: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sign_in_lock, "TRUSTED_ATTEMPTS_A_MINUTE", 30)
     hashed: list[str] = []
 
     def hashing(form: object) -> None:

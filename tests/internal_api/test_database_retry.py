@@ -156,20 +156,22 @@ def test_a_push_that_can_be_counted_nowhere_is_not_refused_silently(shell: Clien
 @pytest.mark.live
 @pytest.mark.postgresql
 @pytest.mark.parametrize("pooled", [False, True])
-def test_several_calls_wait_each_in_its_thread_and_go_on(pooled: bool) -> None:
+def test_several_calls_wait_each_in_its_thread_and_go_on(pooled: bool) -> None:  # noqa: PLR0915  one scenario, from start to stop
     """With a connection for each thread, and with psycopg's pool, whose connections are all dead after a restart."""
     server = PostgreSQL()
     server.start()
     address = server.url.replace("postgres://", "postgresql://")
     pool = psycopg_pool.ConnectionPool(address, min_size=1, max_size=4, timeout=5, open=True) if pooled else None
-    kept = threading.local()
+    kept, opened = threading.local(), list[psycopg.Connection[Any]]()
 
     def run() -> int:
         try:
             if pool is not None:
                 with pool.connection() as pooled_connection:
                     return int(pooled_connection.execute("SELECT 1").fetchall()[0][0])
-            kept.connection = getattr(kept, "connection", None) or psycopg.connect(address)
+            if getattr(kept, "connection", None) is None:
+                kept.connection = psycopg.connect(address)
+                opened.append(kept.connection)
             return int(kept.connection.execute("SELECT 1").fetchall()[0][0])
         except psycopg.Error as error:
             kept.connection = None
@@ -185,6 +187,8 @@ def test_several_calls_wait_each_in_its_thread_and_go_on(pooled: bool) -> None:
             server.start()
             assert [one.result(60) for one in waiting] == [1] * 4
     finally:
+        for each in opened:
+            each.close()
         if pool is not None:
             pool.close()
         server.remove()
