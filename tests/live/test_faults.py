@@ -224,7 +224,8 @@ def test_workers_are_killed_while_a_thousand_pushes_are_reported() -> None:
         def kill() -> None:
             while not finished.wait(chance.uniform(0.3, 0.9)):
                 pids = workers_of(service)
-                if len(pids) == service.workers:
+                # A process that serves nothing yet is let be: on a busy machine starting takes longer than the pauses here.
+                if len(pids) == service.workers and load.statuses[200] >= 20 * (len(killed) + 1):
                     os.kill(chance.choice(pids), signal.SIGKILL)
                     killed.append(1)
 
