@@ -24,7 +24,12 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
 _SETTLE = """
 DELETE FROM repositories_pendingpush
-WHERE id = (SELECT max(id) FROM repositories_pendingpush WHERE digest = %s) RETURNING created_at
+WHERE id = (SELECT max(id) FROM repositories_pendingpush WHERE digest = %s)
+  AND NOT EXISTS (
+    SELECT 1 FROM repositories_pushevent e
+    WHERE e.project_id = repositories_pendingpush.project_id AND e.recovered AND e.reported_late_at IS NULL
+      AND e.correlation_id = %s AND e.allowed_at > repositories_pendingpush.created_at)
+RETURNING created_at
 """
 
 
@@ -90,47 +95,45 @@ def settle(push: Reported) -> Settled:
     A report may leave out refs that Git refused, and may come after the push was recovered.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_SETTLE, [push.digest])
+        cursor.execute(_SETTLE, [push.digest, push.request_id])
         row: tuple[Any, ...] | None = cursor.fetchone()
-    if row is not None:
-        return Settled(_aware(row[0]))
-    return _settle_part(push) or Settled(event=_recovered_event(push))
+    return Settled(_aware(row[0])) if row is not None else _settle_late(push)
+
+
+def _settle_late(push: Reported) -> Settled:
+    """The note or the recovered event that a report is most likely about: one of just these changes, and of those the last.
+
+    An earlier push of the same changes may be noted still because Git refused it, and the one that is reported now be
+    recovered already.
+    """
+    lines = set(push.changes)
+    of_connection = {"project": push.project_id, "gl_repository": push.repository}
+    notes = PendingPush.objects.filter(**of_connection, request_id=push.request_id, user_id=push.user_id)
+    events = PushEvent.objects.filter(
+        **of_connection, recovered=True, reported_late_at=None, correlation_id=push.request_id, user=push.user_id
+    )
+    found: list[tuple[bool, datetime, PendingPush | PushEvent]] = []
+    for note in notes.select_for_update().order_by("pk"):
+        changes = set(note.changes)
+        if lines and lines <= changes:
+            found.append((lines == changes, note.created_at, note))
+    for event in events.select_for_update().order_by("pk"):
+        changes = {Change(*line) for line in event.changes}
+        if lines & changes:
+            found.append((lines == changes, event.allowed_at or event.created_at, event))
+    if not found:
+        return Settled()
+    _, allowed_at, best = max(found, key=lambda one: one[:2])
+    if isinstance(best, PushEvent):
+        return Settled(event=best)
+    best.delete()
+    return Settled(allowed_at)
 
 
 def _aware(value: Any) -> datetime:
     """A time from a row of written-out SQL; SQLite keeps a text in UTC."""
     found = value if isinstance(value, datetime) else datetime.fromisoformat(value)
     return found if timezone.is_aware(found) else found.replace(tzinfo=UTC)
-
-
-def _settle_part(push: Reported) -> Settled | None:
-    """A note of more refs than are reported."""
-    lines = set(push.changes)
-    notes = PendingPush.objects.filter(
-        project=push.project_id, gl_repository=push.repository, request_id=push.request_id, user_id=push.user_id
-    )
-    for note in notes.select_for_update().order_by("-pk"):
-        if lines and lines.issubset(note.changes):
-            note.delete()
-            return Settled(note.created_at)
-    return None
-
-
-def _recovered_event(push: Reported) -> PushEvent | None:
-    """The event that was made up for the push, unless an earlier report has claimed it."""
-    lines = {(change.oldrev, change.newrev, change.ref) for change in push.changes}
-    events = PushEvent.objects.filter(
-        project=push.project_id,
-        gl_repository=push.repository,
-        recovered=True,
-        reported_late_at=None,
-        correlation_id=push.request_id,
-        user=push.user_id,
-    )
-    for event in events.select_for_update().order_by("pk"):
-        if lines & {tuple(line) for line in event.changes}:
-            return event
-    return None
 
 
 def not_in(event: PushEvent, changes: Iterable[Change]) -> list[Change]:

@@ -320,6 +320,33 @@ def test_another_push_of_the_connection_does_not_take_a_recovered_event(reposito
     assert events() == [([create], True), ([delete], False), ([create], False)]
 
 
+def test_a_late_report_is_not_taken_for_an_earlier_try_that_git_refused(repository: Repository) -> None:
+    """Tried twice over one connection: the first try is noted still, the second one recovered when its report arrives."""
+    line = repository.line(None, 0)
+    repository.allow(line)
+    later(minutes=1)
+    repository.allow(line)
+    repository.move(line)
+    assert later() == 1
+    assert PendingPush.objects.count() == 1
+    repository.report(line)
+    assert events() == [([line], True)]
+    assert later(minutes=600) == 0
+    assert events() == [([line], True)]
+
+
+def test_a_late_report_is_not_taken_for_a_push_of_more_refs(repository: Repository) -> None:
+    """Of two pushes of one connection with a change in common the report is about the one with just these changes."""
+    both = [repository.line(None, 0), repository.line(None, 0, "refs/tags/v1")]
+    repository.allow(*both)
+    later(minutes=1)
+    repository.allow(both[0])
+    repository.move(both[0])
+    assert later() == 1
+    repository.report(both[0])
+    assert events() == [([both[0]], True)]
+
+
 def test_nothing_is_concluded_from_what_moved_while_gitaly_was_asked(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same change again, allowed, made and reported between what was read and what Gitaly said."""
     line = repository.line(None, 0)
