@@ -63,7 +63,7 @@ def the_actor_may_push(request: Request) -> Denied | None:
     """Deny a push by whoever may push nothing here.
 
     What exactly is pushed to a project is for the rules on refs, which look at a deploy key's
-    owner too. A wiki has no such rules, so the owner is looked at here, before changes are known.
+    owner too. A wiki has no such rules, so the owner is looked at here.
     """
     project = request.project
     if not request.is_push or project is None:
@@ -71,9 +71,22 @@ def the_actor_may_push(request: Request) -> Denied | None:
     if request.is_wiki:
         return _wiki_denial(request, project)
     is_disabled = project.repository_access_level == "disabled"  # for deploy keys too (contract: allowed 9.2)
-    if (request.actor.deploy_key is not None and not is_disabled) or can_push_code(request.actor.account, project):
+    if request.actor.deploy_key is not None:
+        is_allowed = not is_disabled and (request.changes is not None or _may_announce_a_push(request, project))
+    else:
+        is_allowed = can_push_code(request.actor.account, project)
+    if is_allowed:
         return None
     return Denied(Reason.PUSH_NOT_ALLOWED, messages.PUSH_NOT_ALLOWED)
+
+
+def _may_announce_a_push(request: Request, project: Project) -> bool:
+    """Whether a deploy key's `_any` is allowed: for an owner in good standing, or for a key that nobody owns.
+
+    A key without owner acts as the ghost user, who is asked about with real changes only (contract: allowed 2.5).
+    """
+    owner = request.actor.user
+    return owner is None or owner.user_type == "ghost" or deploy_key_may_act_for(owner, request.instance, project)
 
 
 def _wiki_denial(request: Request, project: Project) -> Denied | None:

@@ -1,6 +1,7 @@
 """Where a first push would create its project (contract: allowed 4.7)."""
 
 from django.db.models import Exists, Max, OuterRef, Q
+from django.db.models.functions import Least
 from django.utils import timezone
 
 from repositories.models import Member, MemberState, Namespace, NamespaceKind, NamespaceLineage, ProjectCreationLevel
@@ -46,9 +47,16 @@ def _may_create_in_group(user: User, namespace: Namespace) -> bool:
     if user.admin:
         return True
     least = _LEAST_ROLE.get(ProjectCreationLevel(namespace.project_creation_level))
-    above = namespace.lineage.values("ancestor")
-    memberships = Member.objects.filter(user_id=user.id, namespace__in=above, state=MemberState.ACTIVE).filter(
-        Q(expires_at=None) | Q(expires_at__gt=timezone.now().date())
+    return least is not None and _role_in_group(user, namespace) >= least
+
+
+def _role_in_group(user: User, group: Namespace) -> int:
+    """The highest role: of a member here or above, or of a direct member of an invited group, at most the invitation's."""
+    counts = Q(expires_at=None) | Q(expires_at__gt=timezone.now().date())
+    memberships = Member.objects.filter(counts, user_id=user.id, state=MemberState.ACTIVE)
+    above = group.lineage.values("ancestor")
+    own = memberships.filter(namespace__in=above).aggregate(role=Max("access_level"))
+    invited = memberships.filter(namespace__invitations__namespace__in=above).aggregate(
+        role=Max(Least("access_level", "namespace__invitations__access_level"))
     )
-    role = memberships.aggregate(role=Max("access_level"))["role"] or 0
-    return least is not None and role >= least
+    return max(own["role"] or 0, invited["role"] or 0)

@@ -175,6 +175,17 @@ def test_a_deploy_key(shell: Client, rockets: Project, can_push: bool, operation
     assert good_for(shell, credentials) == INVALID
 
 
+@pytest.mark.parametrize("state", ["blocked", "banned", "deactivated"])
+def test_a_deploy_key_of_an_owner_out_of_standing_uploads_nothing(shell: Client, rockets: Project, ann: User, state: str) -> None:
+    key = DeployKeyFactory.create(owner=ann)
+    set_member(rockets, ann, 40)
+    grant_deploy_key(rockets, key, can_push=True)
+    credentials = given(shell, key_id=key.pk)
+    assert good_for(shell, credentials)["operations"] == ["download", "upload"]
+    User.objects.filter(pk=ann.pk).update(state=state)
+    assert good_for(shell, credentials)["operations"] == ["download"]
+
+
 def test_what_a_role_may(shell: Client, key: SSHKey, rockets: Project, ann: User) -> None:
     """By the policy that /allowed asks."""
     credentials = given(shell, key_id=key.pk)

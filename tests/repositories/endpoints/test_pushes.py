@@ -297,6 +297,24 @@ def test_who_may_make_projects_in_a_group(shell: Client, ann: User, acme: Namesp
     assert pushed(shell, "ann/x", user=ann).status_code == 404, "no room"
 
 
+@pytest.mark.parametrize(("role", "invitation", "status"), [(50, 40, 200), (40, 50, 200), (30, 50, 404), (50, 30, 404)])
+def test_members_of_an_invited_group_make_projects_with_the_role_they_have_by_it(
+    shell: Client, ann: User, acme: Namespace, gitaly: FakeGitaly, role: int, invitation: int, status: int
+) -> None:
+    invited = GroupFactory.create(path="invited")
+    share_with(acme, invited, invitation)
+    set_member(invited, ann, role)
+    assert pushed(shell, "acme/one", user=ann).status_code == status
+
+
+def test_members_above_an_invited_group_make_no_projects(shell: Client, ann: User, acme: Namespace, gitaly: FakeGitaly) -> None:
+    """Direct members alone have a role by an invitation to a group, as for projects."""
+    above = GroupFactory.create(path="above")
+    share_with(acme, GroupFactory.create(path="invited", parent=above), 50)
+    set_member(above, ann, 50)
+    assert pushed(shell, "acme/one", user=ann).status_code == 404
+
+
 def test_without_gitaly_no_project_is_made(shell: Client, ann: User, gitaly: FakeGitaly) -> None:
     """Decisions 10a: rolled back, 503; a repository that is there already is as good as a new one."""
     gitaly.token = "another"

@@ -358,9 +358,13 @@ def read_contract(request: Request) -> Reading:  # noqa: C901, PLR0911, PLR0912,
     has_push_code = level != "disabled" and person is not None and (person.admin or person.role >= 30)
     # row 8
     if request.changes is None:
-        # The owner of a deploy key is asked about with real changes (2.5), not here; the level of
-        # the feature is (9.2: "deploy keys included").
-        if has_push_code or (deploy_key is not None and level != "disabled"):
+        # A deploy key is asked for no ability, but its owner has to stand; of the ghost, whose key
+        # nobody owns, that is asked with real changes (2.5). The level of the feature counts (9.2:
+        # "deploy keys included").
+        nobody_owns = owner is None or owner.user_type == "ghost"
+        if deploy_key is None and has_push_code:
+            return Reading(ALLOWED)
+        if deploy_key is not None and level != "disabled" and (owner_stands or nobody_owns):
             return Reading(ALLOWED)
         return denied("push_not_allowed", NO_PUSH)
 

@@ -55,6 +55,20 @@ def test_nothing_is_pushed_for_an_owner_out_of_standing(standing: str, change: C
     assert found == Denied(Reason.PUSH_NOT_ALLOWED, messages.PUSH_NOT_ALLOWED)
 
 
+@pytest.mark.parametrize("standing", OUT_OF_STANDING)
+def test_no_push_is_announced_for_an_owner_out_of_standing(standing: str) -> None:
+    """What nobody owns is the ghost's, who is asked about with real changes (allowed 2.5, 4.6 row 8)."""
+    request = ask(key_of(OUT_OF_STANDING[standing]), PUSH, project())
+    expected = Allowed() if standing in ("ghost", "missing") else Denied(Reason.PUSH_NOT_ALLOWED, messages.PUSH_NOT_ALLOWED)
+    assert decide(request) == expected
+    assert decide(replace(request, action=PULL)) == Allowed(), "a blocked owner stops no pull"
+
+
+@pytest.mark.parametrize("role", [Role.GUEST, Role.REPORTER, Role.DEVELOPER])
+def test_a_push_is_announced_whatever_the_role_of_the_owner(role: Role) -> None:
+    assert decide(ask(key_of(User(7, role=role)), PUSH, project())) == Allowed()
+
+
 @pytest.mark.parametrize(
     ("owner", "is_allowed"),
     [
