@@ -11,6 +11,7 @@ import django.test.client
 import pytest
 from django.test import Client
 from pytest_django.fixtures import Settings
+from xdist.remote import Producer
 
 from accounts.models import User
 from accounts.services import sign_in_lock
@@ -24,6 +25,7 @@ from internal_api.service_tokens import KAS, SHELL
 from internal_api.shared_store import shared_store
 from repositories.gitaly import admission
 from repositories.models import Namespace, Project
+from tests import scheduling
 from tests.factories import GroupFactory, ProjectFactory, UserFactory
 
 # The test client builds the request that the service builds, with its limits for bodies.
@@ -41,7 +43,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left_out.add("live")
     deselected = [item for item in items if any(item.get_closest_marker(name) for name in left_out)]
     config.hook.pytest_deselected(items=deselected)
-    items[:] = [item for item in items if item not in deselected]
+    items[:] = sorted((item for item in items if item not in deselected), key=lambda item: scheduling.rank(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> scheduling.Units | None:
+    """Spread the tests as tests/scheduling.py says."""
+    return scheduling.Units(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
 @pytest.fixture(autouse=True)

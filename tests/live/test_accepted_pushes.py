@@ -35,7 +35,7 @@ from tests.public_keys import ED25519
 from tests.receiver import Receiver, receiving
 from tests.servers import PostgreSQL, wait_until
 
-pytestmark = [pytest.mark.live, pytest.mark.postgresql, pytest.mark.xdist_group("faults")]
+pytestmark = [pytest.mark.live, pytest.mark.postgresql]
 PUSHES, LANES = int(os.environ.get("CHAOS_PUSHES", "100")), 4
 TRIES = 300
 REPOSITORY = "project-1"

@@ -19,7 +19,6 @@ PASSWORD = "correct horse battery"
 
 pytestmark = [
     pytest.mark.live,
-    pytest.mark.xdist_group("live"),
     pytest.mark.skipif(CHROMIUM is None and "CI" not in os.environ, reason="no Chromium is installed here; CI installs it"),
 ]
 

@@ -13,7 +13,7 @@ from tests.live.service import Service, temporary_directory
 from tests.live.ssh_server import SSHServer, running_sshd
 from tests.servers import PostgreSQL
 
-pytestmark = [pytest.mark.live, pytest.mark.postgresql, pytest.mark.xdist_group("faults")]
+pytestmark = [pytest.mark.live, pytest.mark.postgresql]
 STOPPED_SECONDS = 7
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.live.service import ROOT
 
-pytestmark = [pytest.mark.live, pytest.mark.xdist_group("live")]
+pytestmark = [pytest.mark.live]
 
 
 def test_the_demo_clones_pushes_and_is_refused() -> None:

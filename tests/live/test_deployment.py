@@ -25,7 +25,7 @@ from tests.live.service import ROOT, Service, temporary_directory
 from tests.public_keys import ED25519
 from tests.servers import answers, free_port, wait_until
 
-pytestmark = [pytest.mark.live, pytest.mark.postgresql, pytest.mark.xdist_group("live")]
+pytestmark = [pytest.mark.live, pytest.mark.postgresql]
 COMPANY: dict[str, Any] = {
     "storages": [{"name": "default"}],
     "users": [{"id": 7, "username": "ann", "email": "ann@example.com", "keys": [{"id": 11, "key": ED25519}]}],

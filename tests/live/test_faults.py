@@ -29,7 +29,7 @@ from tests.live.test_deployment import start_nginx
 from tests.public_keys import ED25519
 from tests.servers import PostgreSQL, Redis, answers, free_port, wait_until
 
-pytestmark = [pytest.mark.live, pytest.mark.postgresql, pytest.mark.xdist_group("faults")]
+pytestmark = [pytest.mark.live, pytest.mark.postgresql]
 ZEROS = "0" * 40
 COMPANY: dict[str, Any] = {
     "instance": {"gitlab_shell_operation_limit": 0},

@@ -16,7 +16,7 @@ import pytest
 from tests.live.service import Service, temporary_directory
 from tests.servers import wait_until
 
-pytestmark = [pytest.mark.live, pytest.mark.xdist_group("live")]
+pytestmark = [pytest.mark.live]
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from tests.live.proxy import Proxy
 from tests.live.service import Service
 from tests.recordings.exchanges import recorded_shapes
 
-pytestmark = [pytest.mark.live, pytest.mark.xdist_group("live")]
+pytestmark = [pytest.mark.live]
 
 REPORT = {
     "vulnerability": {

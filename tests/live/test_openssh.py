@@ -8,7 +8,7 @@ import pytest
 
 from tests.live.ssh_server import SSHServer
 
-pytestmark = [pytest.mark.live, pytest.mark.xdist_group("live")]
+pytestmark = [pytest.mark.live]
 
 
 def test_a_bare_connection_is_greeted(sshd: SSHServer) -> None:

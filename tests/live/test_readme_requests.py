@@ -9,7 +9,7 @@ import pytest
 
 from tests.live.service import ROOT, Service, temporary_directory
 
-pytestmark = [pytest.mark.live, pytest.mark.xdist_group("live")]
+pytestmark = [pytest.mark.live]
 SHOWN = re.findall(r"```shell\n(curl.*?)```\n\n```json\n(.*?)\n```", (ROOT / "README.md").read_text(), re.DOTALL)
 
 

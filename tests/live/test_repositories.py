@@ -15,7 +15,7 @@ from tests.live import hook_client
 from tests.live.service import Service
 from tests.live.ssh_server import SSHServer
 
-pytestmark = [pytest.mark.live, pytest.mark.xdist_group("live")]
+pytestmark = [pytest.mark.live]
 
 numbers = itertools.count(300)
 

@@ -12,7 +12,7 @@ from scim2_tester import Status, check_server
 
 from tests.live.service import Service
 
-pytestmark = [pytest.mark.live, pytest.mark.xdist_group("live")]
+pytestmark = [pytest.mark.live]
 
 
 @dataclass

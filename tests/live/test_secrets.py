@@ -22,7 +22,7 @@ from tests.public_keys import ED25519
 from tests.receiver import receiving
 from tests.servers import wait_until
 
-pytestmark = [pytest.mark.live, pytest.mark.postgresql, pytest.mark.xdist_group("faults")]
+pytestmark = [pytest.mark.live, pytest.mark.postgresql]
 SECRETS = {
     "gitaly token": "the-gitaly-token-of-this-run",
     "webhook token": "the-webhook-token-of-this-run",

@@ -27,7 +27,7 @@ from tests.live.test_faults import COMPANY, FORCE, PULL, Load, query, serving
 from tests.public_keys import ED25519
 from tests.servers import PostgreSQL, Redis, answers, free_port, wait_until
 
-pytestmark = [pytest.mark.live, pytest.mark.postgresql, pytest.mark.xdist_group("faults")]
+pytestmark = [pytest.mark.live, pytest.mark.postgresql]
 THREADS = 8
 TOKEN = "gitaly token"
 GUARD = 60.0

@@ -24,7 +24,6 @@ from tests.servers import answers, free_port, wait_until
 
 pytestmark = [
     pytest.mark.live,
-    pytest.mark.xdist_group("live"),
     pytest.mark.skipif(os.geteuid() != 0, reason="sshd runs only programs in directories that belong to root"),
 ]
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "deployment.md"

@@ -17,7 +17,7 @@ from tests.live.service import Service
 from tests.live.ssh_server import SSHServer
 from tests.recordings.exchanges import recorded_shapes
 
-pytestmark = [pytest.mark.live, pytest.mark.xdist_group("live")]
+pytestmark = [pytest.mark.live]
 
 numbers = itertools.count(170)
 AWAY = "The database is not available. Try again in a moment."

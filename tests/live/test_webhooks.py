@@ -18,7 +18,7 @@ from tests.live.service import ROOT, Service, temporary_directory
 from tests.receiver import Receiver, receiving, slowly
 from tests.servers import wait_until
 
-pytestmark = [pytest.mark.live, pytest.mark.postgresql, pytest.mark.xdist_group("live")]
+pytestmark = [pytest.mark.live, pytest.mark.postgresql]
 PROJECTS, PUSHES, WORKERS, KILLS = 10, 1000, 3, 10
 ZEROS = "0" * 40
 

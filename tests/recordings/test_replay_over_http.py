@@ -13,7 +13,7 @@ from tests.live.service import Service, temporary_directory
 from tests.recordings.exchanges import load, names
 from tests.recordings.replaying import HTTPService, Replay, Secrets, Storage, seed_document
 
-pytestmark = [pytest.mark.live, pytest.mark.xdist_group("live")]
+pytestmark = [pytest.mark.live]
 
 LEFT_OUT = {"shell-rate-limited"}
 """The clock of another process cannot be moved; test_replay.py has it."""
