@@ -12,5 +12,7 @@ class InternalApiConfig(AppConfig):
     name = "internal_api"
 
     def ready(self) -> None:
-        """Count statements from the first connection on."""
+        """Count statements from the first connection on, and make lists of any length usable in queries."""
+        from internal_api import lookups  # noqa: F401, PLC0415  registers them; models must be loaded first
+
         connection_created.connect(count_statements)

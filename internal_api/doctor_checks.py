@@ -1,7 +1,6 @@
 """The kernel's own checks: database, shared store, workers, secrets, and the service asked over its own address."""
 
 import http.client
-import json
 import os
 import socket
 import ssl
@@ -21,6 +20,7 @@ from django.db.migrations.executor import MigrationExecutor
 from internal_api import sshd_checks
 from internal_api.authentication import service_secrets
 from internal_api.doctor import Consultation, Finding, problem, register_check, warning, well
+from internal_api.json_input import InvalidJSONError, decode_embedded
 from internal_api.service_tokens import KAS, SHELL, Service, UnusableSecretError
 from internal_api.shared_store import shared_store
 from internal_api.workers import LONG_WAIT, queue_state
@@ -203,8 +203,8 @@ def _judged(url: str, answer: _Answer) -> Finding:
 
 def _json(answer: _Answer) -> dict[str, Any] | None:
     try:
-        body = json.loads(answer.body)
-    except ValueError:
+        body = decode_embedded(answer.body)
+    except InvalidJSONError:
         return None
     return body if isinstance(body, dict) else None
 

@@ -1,6 +1,5 @@
 """What a request asks, read from the query and a JSON or form body into one typed mapping (contract: decisions 3 to 5)."""
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -10,12 +9,12 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, UnreadablePostError
 
 from internal_api.errors import BadRequestError, PayloadTooLargeError, UnsupportedMediaTypeError
+from internal_api.json_input import LARGEST_INTEGER, MAX_DEPTH, InvalidJSONError, decode_body, refuse_unstorable_text
 
-LARGEST_ID = 2**63 - 1
+LARGEST_ID = LARGEST_INTEGER
 _LEADING_DIGITS = re.compile(r"\s*(\d+)", re.ASCII)
 _BRACKETS = re.compile(r"\[([^\[\]]*)\]")
 _FORM_TYPES = frozenset({"", "application/x-www-form-urlencoded"})
-MAX_DEPTH = 100
 
 
 class Parameters:
@@ -32,11 +31,8 @@ class Parameters:
     @classmethod
     def of(cls, request: HttpRequest) -> "Parameters":
         """Query and body merged, the body wins. Raises BadRequestError, PayloadTooLargeError or UnsupportedMediaTypeError."""
-        query = request.META.get("QUERY_STRING", "")
         body = _body_of(request)
-        if not query:
-            return cls(body)
-        return cls({**_form_values(query), **body})
+        return cls({**query, **body} if (query := query_of(request)) else body)
 
     def __contains__(self, name: str) -> bool:
         return self.values.get(name) is not None
@@ -84,6 +80,12 @@ class Parameters:
         return value
 
 
+def query_of(request: HttpRequest) -> dict[str, Any]:
+    """Return the parameters of the query alone. Raises BadRequestError."""
+    query = request.META.get("QUERY_STRING", "")
+    return _form_values(query) if query else {}
+
+
 def _body_of(request: HttpRequest) -> dict[str, Any]:
     try:
         body = request.body
@@ -110,60 +112,22 @@ def _decoded(body: bytes) -> str:
         raise BadRequestError.because("the body is not UTF-8") from None
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values = dict(pairs)
-    if len(values) != len(pairs):
-        raise BadRequestError.because("the body gives a key twice")
-    return values
-
-
-def _no_constant(name: str) -> None:
-    raise BadRequestError.because(f"{name} is not JSON")
-
-
-_DECODE = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant).decode
-
-
 def json_object(body: bytes) -> dict[str, Any]:
     """The JSON object in a body, without anything that no database stores. Raises BadRequestError."""
-    text = _decoded(body)
     try:
-        values = _DECODE(text)
-    except (ValueError, RecursionError):
-        raise BadRequestError.because("the body is not valid JSON") from None
+        values = decode_body(body)
+    except InvalidJSONError as error:
+        raise BadRequestError.because(f"the body {error}") from None
     if not isinstance(values, dict):
         raise BadRequestError.because("the body must be a JSON object")
-    if "\\u" in text or text.count("[") + text.count("{") > MAX_DEPTH:
-        _refuse_unstorable(values)  # an escape is the only way to a NUL or a lone surrogate
     return values
-
-
-def _refuse_unstorable(values: object) -> None:
-    """Raise BadRequestError for text that no database stores, and for nesting that no client sends."""
-    level: list[object] = [values]
-    for _ in range(MAX_DEPTH):
-        for item in level:
-            if isinstance(item, str):
-                _refuse_unstorable_text(item)
-        level = [child for item in level for child in _children(item)]
-        if not level:
-            return
-    raise BadRequestError.because("the body is nested too deeply")
-
-
-def _children(item: object) -> Iterable[object]:
-    if isinstance(item, dict):
-        return [*item.keys(), *item.values()]
-    return item if isinstance(item, list) else ()
 
 
 def _refuse_unstorable_text(text: str) -> None:
-    if "\x00" in text:
-        raise BadRequestError.because("a NUL character is not allowed")
     try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise BadRequestError.because("half of a surrogate pair is not a character") from None
+        refuse_unstorable_text(text)
+    except InvalidJSONError as error:
+        raise BadRequestError.because(f"a parameter {error}") from None
 
 
 def _multipart_values(request: HttpRequest) -> dict[str, Any]:

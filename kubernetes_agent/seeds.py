@@ -5,13 +5,12 @@ import binascii
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-
 from accounts.selectors.users import get_user
 from internal_api.digests import token_digest
 from internal_api.seeding import Entry, Report, SeedError, register_key
 from internal_api.seeding.entries import any_text, boolean, children, choice, integer, located, optional, text
 from internal_api.seeding.rows import new_id, update
+from internal_api.yaml_input import InvalidYAMLError, decode_mapping
 from kubernetes_agent.models import Agent, AgentToken, ReceptiveConfiguration, SecurityPolicy, TokenStatus
 from kubernetes_agent.services.tokens import create_agent, create_agent_token
 from repositories.models import Namespace, Project
@@ -143,11 +142,9 @@ def load_policies(report: Report, place: Project | Namespace, entry: Entry, key:
 def _policy_yaml(value: Any, path: str) -> str:
     content = text(value, path)
     try:
-        said = yaml.safe_load(content)
-    except yaml.YAMLError:
-        said = None
-    if not isinstance(said, dict):
-        raise SeedError(path, "is not a mapping in YAML, such as actions and rules")
+        decode_mapping(content)
+    except InvalidYAMLError as error:
+        raise SeedError(path, f"is not a mapping in YAML, such as actions and rules: it {error}") from None
     return content
 
 

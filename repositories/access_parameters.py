@@ -1,12 +1,11 @@
 """The access check in the parameters of POST /allowed (contract: allowed 4.2)."""
 
 import base64
-import binascii
-import json
 from typing import Any
 
 from accounts.selectors.actors import actor_reference
 from internal_api.errors import BadRequestError
+from internal_api.json_input import InvalidJSONError, decode_embedded
 from internal_api.parameters import Parameters
 from repositories.access_check import NO_QUARANTINE, AccessCheck, Quarantine
 from repositories.policy import ANY, Action, Change, MalformedChangesError, parse_changes
@@ -62,8 +61,8 @@ def _quarantine(env: str | None) -> Quarantine:
     if not env:
         return NO_QUARANTINE
     try:
-        values = json.loads(env)
-    except (ValueError, RecursionError):
+        values = decode_embedded(env)
+    except InvalidJSONError:
         return NO_QUARANTINE
     if not isinstance(values, dict):
         return NO_QUARANTINE
@@ -81,8 +80,8 @@ def gitaly_client_context(parameters: Parameters) -> dict[str, Any]:
     if text is None:
         return {}
     try:
-        context = json.loads(base64.b64decode(text))
-    except (ValueError, binascii.Error, RecursionError):
+        context = decode_embedded(base64.b64decode(text))
+    except ValueError:  # of base64 or of JSON
         raise BadRequestError.because("malformed gitaly_client_context_bin") from None
     if not isinstance(context, dict):
         raise BadRequestError.because("Decoded gitaly_client_context_bin is not a valid JSON object")

@@ -4,9 +4,10 @@ One parser for what RFC 7644 and its clients write: quoted strings with escapes,
 any letter case, names with a URN in front. Only `attribute eq value`, alone or joined by `and`, is searched by.
 """
 
-import json
 import re
 from dataclasses import dataclass
+
+from internal_api.json_input import InvalidJSONError, decode_quoted, refuse_unstorable_text
 
 SEARCHED = {"id": "extern_uid", "externalid": "extern_uid", "username": "username"}
 LONGEST = 4096
@@ -67,11 +68,12 @@ def _term(tokens: list[str]) -> Term:
 
 def unquoted(token: str) -> str:
     """A value without its quotes. Raises MalformedFilterError for an escape that is none."""
-    if token.startswith('"'):
-        try:
-            return str(json.loads(token, strict=False))
-        except ValueError:
-            raise MalformedFilterError(token) from None
+    try:
+        if token.startswith('"'):
+            return decode_quoted(token)
+        refuse_unstorable_text(token)
+    except InvalidJSONError:
+        raise MalformedFilterError(token) from None
     return token[1:-1] if token.startswith("'") else token
 
 
@@ -81,6 +83,6 @@ def display_name_filter(text: str) -> str | None:
     if match is None:
         return None
     try:
-        return unquoted(f'"{match[1]}"') if match[1] is not None else match[2]
+        return unquoted(f'"{match[1]}"' if match[1] is not None else f"'{match[2]}'")
     except MalformedFilterError:
         return None

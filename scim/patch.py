@@ -5,11 +5,12 @@ and leave the path out. Whatever is not about `active` or the external id change
 neither true, false nor null is an error.
 """
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from internal_api.json_input import InvalidJSONError, decode_embedded
 
 _OPERATIONS = frozenset({"add", "replace", "update"})
 _CORE = "urn:ietf:params:scim:schemas:core:2.0:user:"
@@ -29,14 +30,18 @@ def decoded(value: Any) -> Any:
     """A list or an object that may have come as a text of JSON; the text itself when it is none."""
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
         try:
-            return json.loads(value)
-        except (ValueError, RecursionError):
+            return decode_embedded(value)
+        except InvalidJSONError:
             return value
     return value
 
 
 class InvalidActiveError(ValueError):
     """`active` is given as something that is neither true nor false."""
+
+
+class MalformedOperationsError(ValueError):
+    """Operations, or the value of one, are JSON in a string that cannot be read."""
 
 
 def active_state(value: Any) -> bool | None:
@@ -80,7 +85,7 @@ def _unwrapped(value: Any) -> Any:
 
 
 def patch_changes(body: Mapping[str, Any]) -> Changes:
-    """What a PATCH asks for; later operations win. Raises InvalidActiveError."""
+    """What a PATCH asks for; later operations win. Raises InvalidActiveError and MalformedOperationsError."""
     return _changes(_assignments(body))
 
 
@@ -89,15 +94,23 @@ def resource_changes(body: Mapping[str, Any]) -> Changes:
     return _changes((name, value) for name, value in body.items() if name.lower() != "id")
 
 
+def _readable(value: Any) -> Any:
+    """Return `decoded(value)`. Raises MalformedOperationsError: a deactivation must not get lost in silence."""
+    found = decoded(value)
+    if found is value and isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
+        raise MalformedOperationsError
+    return found
+
+
 def _assignments(body: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    operations = decoded(next((value for name, value in body.items() if name.lower() == "operations"), None))
+    operations = _readable(next((value for name, value in body.items() if name.lower() == "operations"), None))
     for operation in operations if isinstance(operations, list) else []:
         if not isinstance(operation, Mapping) or str(operation.get("op", "")).lower() not in _OPERATIONS:
             continue
         path, value = operation.get("path"), operation.get("value")
         if isinstance(path, str) and path:
             yield path, value
-        elif isinstance(found := decoded(value), Mapping):
+        elif isinstance(found := _readable(value), Mapping):
             yield from found.items()
 
 

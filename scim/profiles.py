@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 DEFAULT_PAGE, LARGEST_PAGE = 20, 100
 _INTEGER = re.compile(r"\s*[+-]?\d{1,18}\s*", re.ASCII)
+_LARGEST = 10**18 - 1
+"""The largest number in a text that the pattern takes; a page that starts later is as empty as any beyond the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,5 +46,5 @@ def profile_of(name: str) -> GitLabProfile:
 
 def _integer(value: object) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool):
-        return value
+        return min(value, _LARGEST)
     return int(value) if isinstance(value, str) and _INTEGER.fullmatch(value) else None

@@ -6,10 +6,13 @@ from django.db.backends.postgresql import base
 from psycopg import IsolationLevel
 
 from internal_api.postgresql.connection import WatchedConnection, watch_of
+from internal_api.postgresql.operations import DatabaseOperations
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Django's own, with connections that are watched."""
+    """Django's own, with connections that are watched and statements that fit the protocol."""
+
+    ops_class = DatabaseOperations
 
     def __init__(self, settings_dict: dict[str, Any], alias: str = "default") -> None:
         super().__init__(settings_dict, alias)

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 from django.db.models import Q, QuerySet
 
+from internal_api.yaml_input import InvalidYAMLError, decode_mapping
 from kubernetes_agent.models import Agent, SecurityPolicy
 from repositories.models import NamespaceLineage, Project
 
@@ -27,10 +28,9 @@ def printed_time(moment: datetime) -> str:
 def content(policy: SecurityPolicy) -> dict[str, Any]:
     """What the policy says; nothing when its YAML cannot be read, as an unreadable policy file upstream."""
     try:
-        values = yaml.safe_load(policy.yaml)
-    except (yaml.YAMLError, RecursionError, ValueError):
+        return decode_mapping(policy.yaml)
+    except InvalidYAMLError:
         return {}
-    return values if isinstance(values, dict) else {}
 
 
 def policy_answer(policy: SecurityPolicy) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def _mappings(value: Any) -> list[Mapping[str, Any]]:
 
 
 def _scans_images(said: Mapping[str, Any]) -> bool:
-    return any(action.get("scan") in _SCANS for action in _mappings(said.get("actions")))
+    return any(isinstance(scan := action.get("scan"), str) and scan in _SCANS for action in _mappings(said.get("actions")))
 
 
 def _namespaces(value: Any) -> list[str]:
@@ -118,4 +118,5 @@ def _names(place: Mapping[str, Any], ids: set[int], project: Project) -> bool:
         case "archived":
             return project.archived
         case _:
-            return place.get("id") in ids
+            named = place.get("id")
+            return isinstance(named, int) and named in ids

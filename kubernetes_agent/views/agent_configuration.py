@@ -1,11 +1,11 @@
 """POST /kubernetes/agent_configuration."""
 
-import json
 from typing import Any
 
 from rest_framework.request import Request
 
 from internal_api.declared_parameters import DeclaredParameters
+from internal_api.json_input import InvalidJSONError, decode_embedded
 from internal_api.responses import EmptyResponse
 from internal_api.views.base import KasViewSet
 from kubernetes_agent.selectors.agents import get_agent
@@ -32,8 +32,8 @@ def _config(declared: DeclaredParameters) -> dict[str, Any]:
         return {}
     if isinstance(value, str):
         try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
+            value = decode_embedded(value)
+        except InvalidJSONError:
             value = None
     if not isinstance(value, dict):
         declared.complain("agent_config", "invalid")

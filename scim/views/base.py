@@ -9,7 +9,7 @@ from django.http.request import UnreadablePostError
 from rest_framework.request import Request
 
 from internal_api.errors import BadRequestError, DomainError, PayloadTooLargeError, UnsupportedMediaTypeError
-from internal_api.parameters import json_object
+from internal_api.parameters import json_object, query_of
 from internal_api.views.base import PlainViewSet
 from scim.authentication import SCIMAuthentication
 from scim.errors import InvalidSyntaxError, InvalidValueError, SCIMNotFoundError
@@ -53,10 +53,10 @@ class SCIMViewSet(PlainViewSet):
         return f"/api/scim/v2/groups/{group}" if group else "/api/scim/v2/application"
 
     def query(self, name: str) -> str | None:
-        """A parameter of the query. Raises BadRequestError for a NUL, which no database takes."""
-        value: str | None = self.request.GET.get(name)
-        if value is not None and "\x00" in value:
-            raise BadRequestError.because("a NUL character is not allowed")
+        """Return a parameter of the query. Raises BadRequestError for one that is no single string, or cannot be stored."""
+        value = query_of(self.request._request).get(name)  # noqa: SLF001  DRF's request hides the query as it was sent
+        if value is not None and not isinstance(value, str):
+            raise BadRequestError.because(f"{name} must be a string")
         return value
 
     def body(self) -> dict[str, Any]:

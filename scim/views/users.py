@@ -15,7 +15,7 @@ from scim.filters import MalformedFilterError, parse_filter
 from scim.masking import inspected
 from scim.models import Identity
 from scim.new_user import read_new_user
-from scim.patch import Changes, InvalidActiveError, patch_changes, resource_changes
+from scim.patch import Changes, InvalidActiveError, MalformedOperationsError, patch_changes, resource_changes
 from scim.projection import Projection
 from scim.responses import SCIMNoContent, SCIMResponse
 from scim.selectors.identities import ListedIdentity, filtered_identities, get_identity, groups_of, identity_page, listed
@@ -26,11 +26,13 @@ from scim.views.base import SCIMViewSet
 
 @contextmanager
 def _active_is_valid() -> Iterator[None]:
-    """Answer 400 for `active` that is neither true nor false."""
+    """Answer 400 for `active` that is neither true nor false, and for operations that cannot be read."""
     try:
         yield
     except InvalidActiveError:
         raise InvalidValueError("active is invalid") from None
+    except MalformedOperationsError:
+        raise InvalidValueError("Operations is invalid") from None
 
 
 class UsersViewSet(SCIMViewSet):
