@@ -8,11 +8,14 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 from django.db import DatabaseError
 
+from internal_api.acting import acting, command_actor
+
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings.base")
     try:
-        execute_from_command_line(sys.argv)
+        with acting(command_actor(next(iter(sys.argv[1:]), "help"))):  # Django's own commands too, such as changepassword
+            execute_from_command_line(sys.argv)
     except (DatabaseError, ImproperlyConfigured) as error:
         if "--traceback" in sys.argv:
             raise

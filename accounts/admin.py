@@ -1,7 +1,6 @@
 """Users, their keys and tokens, for administrators. No secret is ever shown."""
 
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
@@ -12,7 +11,7 @@ from django.http import HttpRequest
 
 from accounts.models import BLOCKED_STATES, PersonalAccessToken, SSHKey, User, default_blocker
 from accounts.services.personal_access_tokens import revoke
-from accounts.services.users import AccountState, block, record_state_change, unblock
+from accounts.services.users import AccountState, block, unblock
 from accounts.ssh.fingerprint import fingerprint_of_search
 
 admin.site.unregister(Group)  # Django's own groups give nobody anything here
@@ -24,11 +23,6 @@ def _apply(site: admin.ModelAdmin, request: HttpRequest, rows: Iterable[Any], ch
     for row in changed:
         site.log_change(request, row, f"{outcome.capitalize()}.")
     site.message_user(request, f"{len(changed)} {outcome}.", messages.SUCCESS)
-
-
-def _author(request: HttpRequest) -> User | None:
-    """Return the administrator, for audit events."""
-    return request.user if isinstance(request.user, User) else None
 
 
 @admin.register(User)
@@ -54,23 +48,21 @@ class UserAdmin(admin.ModelAdmin):
         return self.get_queryset(request).select_for_update().filter(pk=user.pk).first()
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
-        """Save, and record a changed state; whoever changes it here takes a block over."""
+        """Save; whoever changes the state here takes a block over."""
         former = AccountState.of(User.objects.get(pk=obj.pk))
         if obj.state != former.state:
             obj.blocked_by = default_blocker(obj.state) if obj.state in BLOCKED_STATES else ""
         super().save_model(request, obj, form, change)
-        record_state_change(obj, former, _author(request) or "")
 
     @admin.action(description="Block the selected users")
     def block(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         """Out of everything at once, with an entry in the history; not whoever asks for it. Takes over a block of SCIM's."""
-        change = partial(block, author=_author(request))
-        _apply(self, request, [user for user in queryset if user != request.user], change, "blocked")
+        _apply(self, request, [user for user in queryset if user != request.user], block, "blocked")
 
     @admin.action(description="Unblock the selected users")
     def unblock(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         """In again, with an entry in the history."""
-        _apply(self, request, queryset, partial(unblock, author=_author(request)), "unblocked")
+        _apply(self, request, queryset, unblock, "unblocked")
 
 
 @admin.register(SSHKey)

@@ -1,8 +1,7 @@
-"""Writing down what happened and who did it."""
+"""Writing down what happened where no row of an audited model tells it by itself (`internal_api/models/audited.py`)."""
 
 from typing import Any
 
-from internal_api.logs import correlation_id
 from internal_api.models import AuditEvent
 
 
@@ -17,15 +16,19 @@ def record_event(
     ip_address: str = "",
     details: dict[str, Any] | None = None,
 ) -> AuditEvent:
-    """One audit event, in the caller's transaction. `details` never hold a secret."""
-    return AuditEvent.objects.create(
-        action=action,
+    """Write one audit event, in the caller's transaction, and return it. `details` never hold a secret.
+
+    Author and address are those of whoever acts now unless they are named.
+    """
+    event = AuditEvent.by_current_actor(
+        action,
         author_id=author_id,
-        author_name=author_name[:255],
+        author_name=author_name,
         entity_type=entity_type,
         entity_id=entity_id,
-        entity_path=entity_path[:1024],
-        ip_address=ip_address[:64],
-        correlation_id=correlation_id.get(),
+        entity_path=entity_path,
+        ip_address=ip_address,
         details=details or {},
     )
+    event.save()
+    return event

@@ -14,6 +14,7 @@ from django.db.models import Model, QuerySet
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
+from internal_api.audit import record_event
 from internal_api.models import AuditEvent, RefusedPeer, SharedValue
 from internal_api.registrations import load_registrations
 
@@ -41,7 +42,10 @@ def clean_up() -> dict[str, int]:
     """Run all jobs; how many rows each has removed."""
     load_registrations("clean_up")
     now = timezone.now()
-    return {job.name: job.run(now) for job in sorted(_jobs.values(), key=lambda job: job.name)}
+    removed = {job.name: job.run(now) for job in sorted(_jobs.values(), key=lambda job: job.name)}
+    if any(removed.values()):
+        record_event("expired_rows_removed", details={name: number for name, number in removed.items() if number})
+    return removed
 
 
 def delete_in_batches(rows: QuerySet[Model], batch: int = BATCH) -> int:

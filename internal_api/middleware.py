@@ -10,6 +10,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.module_loading import import_string
 
+from internal_api.acting import end_request, start_request
 from internal_api.exception_handler import bad_request
 from internal_api.http.hosts import host_is_allowed
 from internal_api.logs import correlation_id, note, noted
@@ -64,7 +65,7 @@ class RequestMiddleware:
         started = time.perf_counter()
         costs.reset()
         identifier = _identifier_of(request)
-        token = correlation_id.set(identifier)
+        token, acting = correlation_id.set(identifier), start_request(request)
         request.path_info = _tidy_path(request.path_info)
         try:
             response = self.get_response(request) if host_is_allowed(request) else _unknown_host(request)
@@ -77,6 +78,7 @@ class RequestMiddleware:
             self._log(request, response, seconds)
             return response
         finally:
+            end_request(acting)
             correlation_id.reset(token)
 
     @staticmethod

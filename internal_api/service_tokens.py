@@ -15,6 +15,8 @@ import jwt
 from jwt.types import Options
 from jwt.warnings import InsecureKeyLengthWarning
 
+from internal_api.acting import ActorKind, Identity
+
 # The contract accepts short shell secrets; `manage.py doctor` is where an operator is told to lengthen one.
 warnings.filterwarnings("ignore", category=InsecureKeyLengthWarning)
 
@@ -35,6 +37,10 @@ class ServiceCaller:
     """A program that has proved that it shares the service's secret."""
 
     issuer: str
+
+    def audit_identity(self) -> Identity:
+        """Return the program, for the audit log; whom it acts for is noted on the request."""
+        return Identity(ActorKind.SERVICE, credential=f"secret of {self.issuer}")
 
 
 @dataclass(frozen=True, slots=True)

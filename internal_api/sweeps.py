@@ -6,10 +6,12 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 from django_tasks.base import TaskResultStatus
 from django_tasks_db.models import DBTaskResult
 
+from internal_api.audit import record_event
 from internal_api.backoff import backoff
 from internal_api.models import TaskWorker
 from internal_api.registrations import load_registrations
@@ -65,8 +67,12 @@ def _ready_again(pk: UUID, status: TaskResultStatus, started_at: datetime | None
 
 def retry_failed() -> int:
     """Let tasks that are not tried again by themselves be tried from the start; how many there were."""
-    failed = DBTaskResult.objects.failed()
-    return failed.update(status=TaskResultStatus.READY, run_after=timezone.now(), worker_ids=[])
+    with transaction.atomic():
+        failed = DBTaskResult.objects.failed()
+        number = failed.update(status=TaskResultStatus.READY, run_after=timezone.now(), worker_ids=[])
+        if number:
+            record_event("tasks_retried", entity_type="Task", details={"tasks": number})
+    return number
 
 
 def _forget_the_dead(now: datetime) -> int:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from rest_framework.request import Request
 
+from internal_api.acting import ActorKind, Identity
 from internal_api.authentication import KasAuthentication
 from internal_api.errors import UnauthorizedError
 from internal_api.logs import note
@@ -20,6 +21,10 @@ class AgentCaller(ServiceCaller):
     """An agent, for whom kas speaks."""
 
     agent: Agent
+
+    def audit_identity(self) -> Identity:
+        """Return the agent, for the audit log."""
+        return Identity(ActorKind.AGENT, name=f"agent {self.agent.pk} ({self.agent.name})", credential="agent token")
 
 
 class AgentAuthentication(KasAuthentication):

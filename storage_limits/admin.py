@@ -50,11 +50,11 @@ class LimitExclusionAdmin(admin.ModelAdmin):
         if change:
             super().save_model(request, obj, form, change)
         else:
-            obj.pk = exclude(obj.namespace, obj.reason, author=request.user).pk
+            obj.pk = exclude(obj.namespace, obj.reason).pk
 
     def delete_model(self, request: HttpRequest, obj: LimitExclusion) -> None:
-        remove_exclusion(obj.namespace, author=request.user)
+        remove_exclusion(obj.namespace)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[LimitExclusion]) -> None:
         for exclusion in queryset.select_related("namespace"):
-            remove_exclusion(exclusion.namespace, author=request.user)
+            remove_exclusion(exclusion.namespace)

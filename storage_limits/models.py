@@ -6,19 +6,22 @@ from django.db import models
 from django.db.models.functions import Length
 from django.utils import timezone
 
+from internal_api.models import Audited
 from repositories.models import Namespace
 
 models.TextField.register_lookup(Length)
 LONGEST_REASON = 255
 
 
-class LimitExclusion(models.Model):
+class LimitExclusion(Audited):
     """One namespace at the top, and why."""
 
     namespace = models.OneToOneField(Namespace, on_delete=models.CASCADE, related_name="limit_exclusion")
     reason = models.TextField(max_length=LONGEST_REASON)
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(auto_now=True)
+
+    audit_related = ("namespace__route",)
 
     class Meta:
         verbose_name = "storage limit exclusion"
@@ -29,3 +32,6 @@ class LimitExclusion(models.Model):
 
     def __str__(self) -> str:
         return self.reason
+
+    def audit_name(self) -> str:
+        return self.namespace.audit_name()

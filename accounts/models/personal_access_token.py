@@ -1,15 +1,17 @@
 """Tokens people give to programs; only their digests are kept."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import models
 from django.utils import timezone
 
 from accounts.models.user import User
+from internal_api.acting import ActorKind, Identity
 from internal_api.blank_names import not_blank, validate_not_blank
+from internal_api.models import Audited
 
 
-class PersonalAccessToken(models.Model):
+class PersonalAccessToken(Audited):
     """A token of a user, with what it may be used for."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="personal_access_tokens")
@@ -21,12 +23,25 @@ class PersonalAccessToken(models.Model):
     last_used_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
 
+    audit_related = ("user",)
+
     class Meta:
         indexes: ClassVar = [models.Index(fields=["user", "name"])]
         constraints: ClassVar = [not_blank("name", name="personal_access_token_name_not_blank")]
 
     def __str__(self) -> str:
         return self.name
+
+    def audit_name(self) -> str:
+        return f"{self.user.username}/{self.name}"
+
+    def audit_identity(self) -> Identity:
+        """Return whoever uses the token, for the audit log."""
+        return Identity(ActorKind.TOKEN, self.user_id, self.user.username, f"personal access token {self.pk} ({self.name})")
+
+    def audit_action(self, verb: str, changes: dict[str, Any]) -> str:
+        revoked = verb == "changed" and changes.get("revoked") == (False, True)
+        return "personal_access_token_revoked" if revoked else super().audit_action(verb, changes)
 
     def is_usable(self) -> bool:
         """Neither revoked nor past its last day."""

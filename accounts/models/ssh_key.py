@@ -7,6 +7,7 @@ from django.db.models.deletion import Collector
 from django.utils import timezone
 
 from accounts.models.user import User
+from internal_api.models import Audited
 
 
 class KeyKind(models.TextChoices):
@@ -34,7 +35,7 @@ def keep_deploy_keys(collector: Collector, field: "models.ForeignKey[Any, Any]",
     models.CASCADE(collector, field, keys.exclude(kind=KeyKind.DEPLOY), using)
 
 
-class SSHKey(models.Model):
+class SSHKey(Audited):
     """A public key. `key` is the normalised line, type and base64, without the comment."""
 
     user = models.ForeignKey(User, on_delete=keep_deploy_keys, null=True, blank=True, related_name="ssh_keys")
@@ -51,6 +52,9 @@ class SSHKey(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(auto_now=True)
 
+    audit_ignored = frozenset({"key", "fingerprint_md5"})  # the fingerprint tells which key it is
+    audit_related = ("user",)
+
     class Meta:
         verbose_name = "SSH key"
         constraints: ClassVar = [
@@ -61,3 +65,6 @@ class SSHKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.title} (SHA256:{self.fingerprint})"
+
+    def audit_name(self) -> str:
+        return f"{self.user.username}: {self}" if self.user else str(self)

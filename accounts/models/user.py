@@ -8,7 +8,9 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 
+from internal_api.acting import ActorKind, Identity
 from internal_api.encryption import EncryptedTextField
+from internal_api.models import Audited, AuditedManager
 from internal_api.text import ascii_lower
 
 USERNAME = r"\A[a-zA-Z0-9_.][a-zA-Z0-9_.-]*(?<![.-])\Z"
@@ -61,7 +63,7 @@ def default_blocker(state: str) -> BlockedBy:
     return BlockedBy.LDAP if state == UserState.LDAP_BLOCKED else BlockedBy.ADMINISTRATOR
 
 
-class UserManager(BaseUserManager["User"]):
+class UserManager(AuditedManager["User"], BaseUserManager["User"]):
     """Looks people up by username in any letter case, as GitLab does."""
 
     def get_by_natural_key(self, username: str | None) -> "User":
@@ -76,7 +78,7 @@ def _matching_email(rows: models.QuerySet[Any], email: str) -> models.QuerySet[A
     return found
 
 
-class User(AbstractBaseUser):
+class User(Audited, AbstractBaseUser):
     """Somebody, or something, that acts."""
 
     username = models.CharField(max_length=255, validators=[RegexValidator(USERNAME, "A username has letters, digits, '_', '-' and '.'.")])
@@ -110,6 +112,11 @@ class User(AbstractBaseUser):
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(auto_now=True)
 
+    audit_ignored = frozenset(
+        {"last_login", "otp_consumed_timestep", "failed_attempts", "locked_at", "failed_sign_ins", "sign_in_locked_at",
+         "last_activity_on", "ssh_keys_disabled"}
+    )  # fmt: skip
+
     USERNAME_FIELD = "username"
     EMAIL_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = ["email", "name"]
@@ -130,6 +137,21 @@ class User(AbstractBaseUser):
 
     def __str__(self) -> str:
         return self.username
+
+    def audit_identity(self) -> Identity:
+        """Return an administrator on the admin site, for the audit log."""
+        return Identity(ActorKind.ADMINISTRATOR, self.pk, self.username, "session")
+
+    def audit_action(self, verb: str, changes: dict[str, Any]) -> str:
+        """Blocks and second factors have words of their own."""
+        if verb == "changed" and not {"state", "blocked_by"}.isdisjoint(changes):
+            former = changes["state"][0] if "state" in changes else self.state
+            if self.state in BLOCKED_STATES:
+                return "user_blocked"
+            return "user_unblocked" if former in BLOCKED_STATES else "user_state_changed"
+        if verb == "changed" and set(changes) == {"otp_secret"}:
+            return "two_factor_enabled" if self.otp_secret else "two_factor_disabled"
+        return super().audit_action(verb, changes)
 
     def clean(self) -> None:
         """Make `blocked_by` fit the state: empty unless blocked, and the administrator's unless somebody else is named."""
@@ -184,7 +206,7 @@ class User(AbstractBaseUser):
         return _matching_email(cls._default_manager.all(), email)
 
 
-class ExtraEmail(models.Model):
+class ExtraEmail(Audited):
     """A further verified address of a user."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="extra_emails")
@@ -193,8 +215,13 @@ class ExtraEmail(models.Model):
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(Lower("email"), name="extra_email_unique")]
 
+    audit_related = ("user",)
+
     def __str__(self) -> str:
         return self.email
+
+    def audit_name(self) -> str:
+        return f"{self.user.username}: {self.email}"
 
     @classmethod
     def matching_email(cls, email: str) -> models.QuerySet[Any]:

@@ -141,7 +141,6 @@ def enable_two_factor(user: User) -> str:
     user.otp_secret = pyotp.random_base32(SECRET_LENGTH)
     user.otp_consumed_timestep = None
     user.save(update_fields=["otp_secret", "otp_consumed_timestep", "updated_at"])
-    record_event("two_factor_enabled", entity_type="User", entity_id=user.pk, entity_path=user.username)
     return pyotp.TOTP(user.otp_secret).provisioning_uri(name=user.username, issuer_name=f"{ISSUER} {settings.EXTERNAL_HOST}")
 
 
@@ -153,7 +152,6 @@ def disable_two_factor(user: User) -> bool:
         user.otp_secret = user.otp_consumed_timestep = None
         user.save(update_fields=["otp_secret", "otp_consumed_timestep", "updated_at"])
         user.recovery_codes.all().delete()
-        record_event("two_factor_disabled", entity_type="User", entity_id=user.pk, entity_path=user.username)
     return True
 
 
@@ -170,10 +168,14 @@ def generate_recovery_codes(user: User) -> list[str]:
         RecoveryCode.objects.bulk_create(
             RecoveryCode(user=user, code_digest=_code_digest(user, code, settings.SECRET_KEY)) for code in codes
         )
+        record_event("recovery_codes_generated", entity_type="User", entity_id=user.pk, entity_path=user.username)
     return codes
 
 
 def consume_recovery_code(user: User, code: str) -> bool:
-    """Whether this is one of the user's codes; it is gone afterwards."""
+    """Whether this is one of the user's codes; it is gone afterwards. Called in the transaction that lets the user in."""
     digests = [_code_digest(user, code, secret) for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)]
-    return user.recovery_codes.filter(code_digest__in=digests).delete()[0] > 0
+    used = user.recovery_codes.filter(code_digest__in=digests).delete()[0] > 0
+    if used:
+        record_event("recovery_code_used", entity_type="User", entity_id=user.pk, entity_path=user.username)
+    return used

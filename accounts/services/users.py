@@ -12,11 +12,8 @@ from django.dispatch import receiver
 from accounts.errors import InvalidAccountError
 from accounts.models import BLOCKED_STATES, BlockedBy, ExtraEmail, KeyKind, User, UserState, UserType, default_blocker
 from accounts.signals import user_created
-from internal_api.audit import record_event
 
 GHOST_USERNAME = "ghost"
-_SYSTEM = {BlockedBy.ADMINISTRATOR: "", BlockedBy.SCIM: "(System)", BlockedBy.LDAP: "(System)"}
-"""Who is named as the author of a change that no user of this server made; commands name nobody."""
 
 
 def first_sentence(error: ValidationError) -> str:
@@ -59,14 +56,12 @@ def change_user(user: User, **fields: Any) -> bool:
     changed = {name: value for name, value in fields.items() if getattr(user, name) != value}
     if not changed:
         return False
-    former = AccountState.of(user)
     for name, value in changed.items():
         setattr(user, name, value)
     try:
         user.full_clean()
         with transaction.atomic():
             user.save(update_fields=[*changed, "blocked_by", "updated_at"])
-            record_state_change(user, former)
     except ValidationError as error:
         raise InvalidAccountError(f"User {user.username!r} cannot be changed: {first_sentence(error)}") from error
     except IntegrityError as error:
@@ -105,31 +100,7 @@ class AccountState:
         return cls(user.state, user.blocked_by or default_blocker(user.state) if is_blocked else "")
 
 
-def record_state_change(user: User, former: AccountState, author: User | str = "") -> None:
-    """Write the audit event of a changed state, in the caller's transaction; none if nothing changed."""
-    if AccountState.of(user) == former:
-        return
-    if user.state in BLOCKED_STATES:
-        action = "user_blocked"
-    else:
-        action = "user_unblocked" if former.state in BLOCKED_STATES else "user_state_changed"
-    record_event(
-        action,
-        author_id=author.pk if isinstance(author, User) else None,
-        author_name=author.username if isinstance(author, User) else author,
-        entity_type="User",
-        entity_id=user.pk,
-        entity_path=user.username,
-        details={
-            "state": user.state,
-            "blocked_by": user.blocked_by,
-            "former_state": former.state,
-            "former_blocked_by": former.blocked_by,
-        },
-    )
-
-
-def block(user: User, *, by: BlockedBy = BlockedBy.ADMINISTRATOR, author: User | None = None) -> bool:
+def block(user: User, *, by: BlockedBy = BlockedBy.ADMINISTRATOR) -> bool:
     """Block the user; return whether anything changed.
 
     An administrator blocks whoever it is, and takes over a block that SCIM or LDAP set. Anybody else blocks active users only, so
@@ -139,10 +110,10 @@ def block(user: User, *, by: BlockedBy = BlockedBy.ADMINISTRATOR, author: User |
         locked = _locked(user)
         if by != BlockedBy.ADMINISTRATOR and locked.state != UserState.ACTIVE:
             return _same_as(user, locked)
-        return _set_state(user, locked, AccountState(UserState.BLOCKED, by), author or _SYSTEM[by])
+        return _set_state(user, locked, AccountState(UserState.BLOCKED, by))
 
 
-def unblock(user: User, *, by: BlockedBy = BlockedBy.ADMINISTRATOR, author: User | None = None) -> bool:
+def unblock(user: User, *, by: BlockedBy = BlockedBy.ADMINISTRATOR) -> bool:
     """Make the user active again; return whether anything changed.
 
     An administrator lifts whatever kept the user out; SCIM only a block that SCIM set (contract: decisions 22).
@@ -151,7 +122,7 @@ def unblock(user: User, *, by: BlockedBy = BlockedBy.ADMINISTRATOR, author: User
         locked = _locked(user)
         if by != BlockedBy.ADMINISTRATOR and (locked.state != UserState.BLOCKED or locked.blocked_by != by):
             return _same_as(user, locked)
-        return _set_state(user, locked, AccountState(UserState.ACTIVE, ""), author or _SYSTEM[by])
+        return _set_state(user, locked, AccountState(UserState.ACTIVE, ""))
 
 
 def _locked(user: User) -> User:
@@ -165,13 +136,11 @@ def _same_as(user: User, locked: User) -> bool:
     return False
 
 
-def _set_state(user: User, locked: User, wanted: AccountState, author: User | str) -> bool:
-    former = AccountState.of(locked)
-    if former == wanted:
+def _set_state(user: User, locked: User, wanted: AccountState) -> bool:
+    if AccountState.of(locked) == wanted:
         return _same_as(user, locked)
     user.state, user.blocked_by = wanted.state, wanted.blocked_by
     user.save(update_fields=["state", "blocked_by", "updated_at"])
-    record_state_change(user, former, author)
     return True
 
 

@@ -9,11 +9,19 @@ from typing import Any, ClassVar
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
+from internal_api.acting import ActorKind, acting, command_actor
 from internal_api.errors import DomainError
 
 
 class ExampleCommand(BaseCommand):
     """A command whose help ends with the example that its docstring gives between backticks."""
+
+    actor_kind: ClassVar[ActorKind] = ActorKind.COMMAND
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """Run the command; what it changes is its doing in the audit log."""
+        with acting(command_actor(type(self).__module__.rpartition(".")[2], self.actor_kind)):
+            return super().execute(*args, **options)
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         """Django's, with the example."""

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
 
+from internal_api.models.audited import Audited
+
 
 def default_key_bits() -> dict[str, int]:
     """The least length of a key by its type, where an administrator has said nothing."""
@@ -57,7 +59,7 @@ class BranchLevel(models.TextChoices):
     ADMIN = "admin", "Administrators"
 
 
-class InstanceSettings(models.Model):
+class InstanceSettings(Audited):
     """What seed-format.md calls `instance`. `version` is another one after every change, so that processes know when to read again."""
 
     enabled_git_access_protocol = models.CharField(max_length=4, choices=GitProtocol, default=GitProtocol.ANY, blank=True)
@@ -89,6 +91,8 @@ class InstanceSettings(models.Model):
         help_text="URL of the web interface that shows projects and merge requests; empty: no link to such a page is printed.",
     )
     version = models.BigIntegerField(default=1, editable=False)
+
+    audit_ignored = frozenset({"version"})
 
     class Meta:
         verbose_name_plural = "instance settings"

@@ -1,6 +1,6 @@
 """Agents, the tokens with which they sign in, and what happened to them (contract: kubernetes-agent 7)."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.validators import RegexValidator
@@ -9,10 +9,12 @@ from django.utils import timezone
 
 from internal_api.blank_names import not_blank, validate_not_blank
 from internal_api.encryption import EncryptedTextField
+from internal_api.masking import masked
+from internal_api.models import Audited
 from repositories.models import Project
 
 
-class Agent(models.Model):
+class Agent(Audited):
     """An agent of a cluster. Its configuration is in its project's repository; `created_by` answers for what it reports."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="agents")
@@ -28,6 +30,9 @@ class Agent(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(auto_now=True)
 
+    audit_ignored = frozenset({"has_vulnerabilities", "agent_version", "kubernetes_version", "architecture"})
+    audit_related = ("project__namespace__route",)
+
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["project", "name"], name="agent_name_unique"),
@@ -37,6 +42,9 @@ class Agent(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def audit_name(self) -> str:
+        return f"{self.project.audit_name()}: {self.name}"
+
 
 class TokenStatus(models.TextChoices):
     """Whether a token opens anything."""
@@ -45,7 +53,7 @@ class TokenStatus(models.TextChoices):
     REVOKED = "revoked", "Revoked"
 
 
-class AgentToken(models.Model):
+class AgentToken(Audited):
     """A token of an agent, as a digest; shown once when it is made."""
 
     agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="tokens")
@@ -57,6 +65,8 @@ class AgentToken(models.Model):
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
 
+    audit_related = ("agent__project__namespace__route",)
+
     class Meta:
         indexes: ClassVar = [models.Index(fields=["agent", "status", "-last_used_at"])]
         constraints: ClassVar = [
@@ -66,6 +76,13 @@ class AgentToken(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def audit_name(self) -> str:
+        return f"{self.agent.audit_name()}/{self.name}"
+
+    def audit_action(self, verb: str, changes: dict[str, Any]) -> str:
+        revoked = verb == "changed" and changes.get("status") == (TokenStatus.ACTIVE, TokenStatus.REVOKED)
+        return "agent_token_revoked" if revoked else super().audit_action(verb, changes)
 
 
 class AgentEventKind(models.TextChoices):
@@ -93,7 +110,7 @@ class AgentEvent(models.Model):
         return self.kind
 
 
-class ReceptiveConfiguration(models.Model):
+class ReceptiveConfiguration(Audited):
     """How kas reaches an agent that it calls, instead of being called (contract: kubernetes-agent 2.7)."""
 
     agent = models.OneToOneField(Agent, on_delete=models.CASCADE, related_name="receptive")
@@ -105,5 +122,10 @@ class ReceptiveConfiguration(models.Model):
     client_key = EncryptedTextField(null=True, blank=True)
     active = models.BooleanField(default=True)
 
+    audit_related = ("agent__project__namespace__route",)
+
     def __str__(self) -> str:
         return self.url
+
+    def audit_name(self) -> str:
+        return f"{self.agent.audit_name()}: {masked(self.url)}"

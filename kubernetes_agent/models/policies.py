@@ -5,10 +5,11 @@ from typing import ClassVar
 from django.db import models
 from django.utils import timezone
 
+from internal_api.models import Audited
 from repositories.models import Namespace, Project
 
 
-class SecurityPolicy(models.Model):
+class SecurityPolicy(Audited):
     """A scan execution policy; `yaml` holds its actions and rules."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, null=True, blank=True, related_name="security_policies")
@@ -18,6 +19,8 @@ class SecurityPolicy(models.Model):
     enabled = models.BooleanField(default=True)
     yaml = models.TextField()
     updated_at = models.DateTimeField(default=timezone.now)
+
+    audit_related = ("project__namespace__route", "group__route")
 
     class Meta:
         verbose_name_plural = "security policies"
@@ -32,3 +35,7 @@ class SecurityPolicy(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def audit_name(self) -> str:
+        place = self.project or self.group
+        return f"{place.audit_name() if place else ''}: {self.name}"

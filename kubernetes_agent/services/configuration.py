@@ -7,6 +7,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Lower
 
+from internal_api.masking import masked
 from kubernetes_agent.agent_config import Access, ci_access, user_access
 from kubernetes_agent.models import AccessKind, Agent, AgentAuthorization
 from repositories.models import Namespace, NamespaceKind, Project
@@ -20,8 +21,27 @@ def apply_configuration(agent: Agent, config: Mapping[str, Any]) -> None:
     wanted = {AccessKind.CI: ci_access(config), AccessKind.USER: user_access(config)}
     with transaction.atomic():
         Agent.objects.select_for_update().get(pk=agent.pk)
+        before = _open_to(agent)
         for kind, access in wanted.items():
             _replace(agent, kind, access)
+        _record(agent, before, _open_to(agent))
+
+
+def _open_to(agent: Agent) -> dict[str, dict[str, Any]]:
+    """What the agent is open to: for each kind the ids of projects and groups with their settings."""
+    found: dict[str, dict[str, Any]] = {}
+    for row in AgentAuthorization.objects.filter(agent=agent).order_by("pk"):
+        place = f"project {row.project_id}" if row.project_id else f"group {row.group_id}"
+        found.setdefault(row.kind, {})[place] = row.config
+    return found
+
+
+def _record(agent: Agent, before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]) -> None:
+    """Write one event for all that a file has changed; kas sends the same file again and again."""
+    if before != after:
+        event = agent.event("configured", {})
+        event.changes = {"authorizations": {"before": masked(before), "after": masked(after)}}
+        event.save()
 
 
 def _replace(agent: Agent, kind: AccessKind, access: Access) -> None:

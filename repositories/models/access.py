@@ -7,8 +7,9 @@ from django.db import models
 from django.utils import timezone
 
 from accounts.models import SSHKey
+from internal_api.models import Audited
 from repositories.models.namespace import Namespace
-from repositories.models.project import Project
+from repositories.models.project import Project, place_name
 
 
 class AccessLevel(models.IntegerChoices):
@@ -34,7 +35,7 @@ class MemberState(models.TextChoices):
 _ONE_SOURCE = models.Q(namespace__isnull=False, project__isnull=True) | models.Q(namespace__isnull=True, project__isnull=False)
 
 
-class Member(models.Model):
+class Member(Audited):
     """A user's role in a group, and so in all below it, or in one project."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
@@ -44,6 +45,8 @@ class Member(models.Model):
     state = models.CharField(max_length=8, choices=MemberState, default=MemberState.ACTIVE)
     expires_at = models.DateField(null=True, blank=True, help_text="The first day on which the membership no longer counts.")
     created_at = models.DateTimeField(default=timezone.now)
+
+    audit_related = ("user", "namespace__route", "project__namespace__route")
 
     class Meta:
         constraints: ClassVar = [
@@ -56,14 +59,19 @@ class Member(models.Model):
     def __str__(self) -> str:
         return f"{self.user_id}: {self.get_access_level_display()}"
 
+    def audit_name(self) -> str:
+        return f"{place_name(self)}: {self.user.username}"
 
-class GroupLink(models.Model):
+
+class GroupLink(Audited):
     """A group invited to another group or to a project: its members get their own role there, at most this one."""
 
     group = models.ForeignKey(Namespace, on_delete=models.CASCADE, related_name="invitations")
     namespace = models.ForeignKey(Namespace, on_delete=models.CASCADE, null=True, blank=True, related_name="shared_with")
     project = models.ForeignKey(Project, on_delete=models.CASCADE, null=True, blank=True, related_name="shared_with")
     access_level = models.PositiveSmallIntegerField(choices=AccessLevel)
+
+    audit_related = ("group__route", "namespace__route", "project__namespace__route")
 
     class Meta:
         constraints: ClassVar = [
@@ -76,16 +84,24 @@ class GroupLink(models.Model):
     def __str__(self) -> str:
         return f"{self.group_id}: {self.get_access_level_display()}"
 
+    def audit_name(self) -> str:
+        return f"{place_name(self)}: {self.group.audit_name()}"
 
-class DeployKeyGrant(models.Model):
+
+class DeployKeyGrant(Audited):
     """A deploy key enabled for a project."""
 
     key = models.ForeignKey(SSHKey, on_delete=models.CASCADE, related_name="grants")
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="deploy_key_grants")
     can_push = models.BooleanField(default=False)
 
+    audit_related = ("key", "project__namespace__route")
+
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["key", "project"], name="deploy_key_grant_unique")]
 
     def __str__(self) -> str:
         return f"{self.key_id} for {self.project_id}"
+
+    def audit_name(self) -> str:
+        return f"{self.project.audit_name()}: {self.key}"

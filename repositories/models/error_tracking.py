@@ -4,18 +4,24 @@ from typing import ClassVar
 
 from django.db import models
 
+from internal_api.models import Audited
 from repositories.models.project import Project
 
 
-class ErrorTrackingKey(models.Model):
+class ErrorTrackingKey(Audited):
     """A public key of a project's error tracking; public, so it is kept as it is."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="error_tracking_keys")
     public_key = models.CharField(max_length=255)
     active = models.BooleanField(default=True)
 
+    audit_related = ("project__namespace__route",)
+
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["project", "public_key"], name="error_tracking_key_unique")]
 
     def __str__(self) -> str:
         return self.public_key
+
+    def audit_name(self) -> str:
+        return f"{self.project.audit_name()}: error tracking key {self.pk}"

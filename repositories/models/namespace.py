@@ -6,6 +6,8 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from internal_api.models import Audited
+
 
 class Visibility(models.TextChoices):
     """Who may see something without being a member (contract: allowed 9)."""
@@ -38,7 +40,7 @@ class ProjectCreationLevel(models.TextChoices):
     DEVELOPER = "developer", "Developers and maintainers"
 
 
-class Namespace(models.Model):
+class Namespace(Audited):
     """A group or a user's own namespace. Its full path is its route's; `root` is the top-level ancestor, itself when it is one."""
 
     kind = models.CharField(max_length=8, choices=NamespaceKind)
@@ -63,6 +65,9 @@ class Namespace(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(auto_now=True)
 
+    audit_ignored = frozenset({"root", "over_storage_limit"})
+    audit_related = ("route",)
+
     class Meta:
         constraints: ClassVar = [
             models.CheckConstraint(condition=models.Q(kind__in=NamespaceKind.values), name="namespace_kind_known"),
@@ -77,6 +82,17 @@ class Namespace(models.Model):
 
     def __str__(self) -> str:
         return self.path
+
+    def audit_name(self) -> str:
+        """The full path."""
+        if self.parent is None:
+            return self.path
+        route = getattr(self, "route", None)  # which is made after the row
+        return str(route) if route is not None else f"{self.parent.audit_name()}/{self.path}"
+
+    def audit_is_implied(self, verb: str) -> bool:
+        """A user's own namespace is made with the user, whose event says so."""
+        return verb == "created" and self.kind == NamespaceKind.USER
 
     @property
     def is_group(self) -> bool:

@@ -1,11 +1,12 @@
 """Projects, each with a repository and a wiki."""
 
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from internal_api.models import Audited
 from repositories.models.namespace import Namespace, Visibility
 from repositories.models.storage import Storage
 
@@ -18,7 +19,7 @@ class FeatureLevel(models.TextChoices):
     ENABLED = "enabled", "Everyone with access"
 
 
-class Project(models.Model):
+class Project(Audited):
     """A project and the state of its repositories. An empty `relative_path` stands for hashed storage."""
 
     namespace = models.ForeignKey(Namespace, on_delete=models.PROTECT, related_name="projects")
@@ -50,6 +51,10 @@ class Project(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(auto_now=True)
 
+    audit_ignored = frozenset({"default_branch_is_provisional", "size_measured_at", "size_is_due", "last_activity_at"})
+    audit_state = frozenset({"repository_exists", "wiki_exists", "empty", "storage_size"})
+    audit_related = ("namespace__route",)
+
     class Meta:
         indexes: ClassVar = [
             models.Index(fields=["id"], condition=models.Q(default_branch_is_provisional=True), name="project_branch_provisional"),
@@ -66,3 +71,25 @@ class Project(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def audit_name(self) -> str:
+        """The full path."""
+        return f"{self.namespace.audit_name()}/{self.path}"
+
+
+class InOnePlace(Protocol):
+    """Something of a project or of a namespace."""
+
+    @property
+    def project(self) -> Project | None:
+        """The project, unless it is a namespace's."""
+
+    @property
+    def namespace(self) -> Namespace | None:
+        """The namespace, unless it is a project's."""
+
+
+def place_name(row: InOnePlace) -> str:
+    """Return the full path of what a row belongs to; "instance" for what belongs to neither."""
+    place = row.project or row.namespace
+    return place.audit_name() if place is not None else "instance"

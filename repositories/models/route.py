@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models.functions import Lower
 
+from internal_api.models import Audited
 from repositories.models.namespace import Namespace
 from repositories.models.project import Project
 
@@ -28,7 +29,7 @@ class Route(models.Model):
         return self.path
 
 
-class RedirectRoute(models.Model):
+class RedirectRoute(Audited):
     """A former path that still leads to its project or namespace."""
 
     path = models.CharField(max_length=1024)

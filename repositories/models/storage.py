@@ -4,12 +4,13 @@ from django.core.validators import RegexValidator
 from django.db import models
 
 from internal_api.encryption import EncryptedTextField
+from internal_api.models import Audited
 
 DEFAULT_ADDRESS = "unix:/run/gitaly/gitaly.socket"
 GITALY_ADDRESS = r"\A(unix:|tcp://|tls://|dns:|dns\+tls:)\S+\Z"
 
 
-class Storage(models.Model):
+class Storage(Audited):
     """A Gitaly server by the name that repositories refer to."""
 
     name = models.CharField(max_length=255, unique=True)

@@ -1,16 +1,18 @@
 """Whom to tell of pushes, and what became of each telling."""
 
 import uuid
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
 
 from internal_api.encryption import EncryptedTextField
+from internal_api.masking import masked
+from internal_api.models import Audited
 from internal_api.outgoing import LONGEST_URL, OutgoingError, parse_target
 from repositories.models.namespace import Namespace
-from repositories.models.project import Project
+from repositories.models.project import Project, place_name
 from repositories.models.push import PushEvent
 
 WEBHOOK_EVENTS = {"push": "push_events", "tag_push": "tag_push_events"}
@@ -25,7 +27,7 @@ def validate_target(url: str) -> None:
         raise ValidationError(str(error)) from error
 
 
-class Webhook(models.Model):
+class Webhook(Audited):
     """An address that is told of pushes: of one project, of all in a group and below, or, if it says so, of all there are.
 
     `failures` counts those in a row. After a few of them deliveries pause until `paused_until`; after many the webhook is
@@ -47,6 +49,10 @@ class Webhook(models.Model):
     switched_off_reason = models.CharField(max_length=255, default="", blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
+    audit_ignored = frozenset({"failures", "paused_until"})
+    audit_accompanying = frozenset({"switched_off_reason"})
+    audit_related = ("namespace__route", "project__namespace__route")
+
     class Meta:
         constraints: ClassVar = [
             models.CheckConstraint(
@@ -65,6 +71,14 @@ class Webhook(models.Model):
 
     def __str__(self) -> str:
         return self.url
+
+    def audit_name(self) -> str:
+        return f"{place_name(self)}: {masked(self.url)}"
+
+    def audit_action(self, verb: str, changes: dict[str, Any]) -> str:
+        """A webhook that failed too often is switched off."""
+        switched_off = changes.get("active") == (True, False) and self.switched_off_reason
+        return "webhook_switched_off" if switched_off else super().audit_action(verb, changes)
 
 
 class DeliveryLane(models.Model):

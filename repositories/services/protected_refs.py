@@ -35,11 +35,13 @@ def _set_grants(rule: ProtectedBranch | ProtectedTag, grants: Mapping[str, Itera
     column = "protected_branch" if isinstance(rule, ProtectedBranch) else "protected_tag"
     wanted = [ProtectedRefGrant(**{column: rule}, kind=kind, **_grant_fields(one)) for kind, given in grants.items() for one in given]
     present = list(rule.grants.filter(kind__in=list(grants)))
-    if {_key(grant) for grant in wanted} == {_key(grant) for grant in present}:
-        return False
-    rule.grants.filter(kind__in=list(grants)).delete()
-    ProtectedRefGrant.objects.bulk_create(wanted)
-    return True
+    present_keys, wanted_keys = {_key(grant) for grant in present}, {_key(grant) for grant in wanted}
+    gone = [grant.pk for grant in present if _key(grant) not in wanted_keys]
+    new = list({_key(grant): grant for grant in wanted if _key(grant) not in present_keys}.values())
+    if gone:
+        rule.grants.filter(pk__in=gone).delete()
+    ProtectedRefGrant.objects.bulk_create(new)
+    return bool(gone or new)
 
 
 def protect_branch(

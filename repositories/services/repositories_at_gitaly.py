@@ -78,6 +78,8 @@ def provide_repository(project: Project, *, adopt: bool = False, seconds: float 
         if was_missing and latest_event(project.pk) == latest:
             locked.empty, locked.default_branch_is_provisional = True, False
         locked.save(update_fields=["repository_exists", "empty", "default_branch_is_provisional", "updated_at"])
+        if was_missing:
+            locked.event("repository_created", {}).save()
     if not was_missing:
         try:
             settle_default_branch(project.pk, seconds=seconds, adopt=adopt)
@@ -90,7 +92,10 @@ def provide_repository(project: Project, *, adopt: bool = False, seconds: float 
 def provide_wiki(project: Project, *, seconds: float = SECONDS) -> bool:
     """Make the repository of the project's wiki unless there is one; whether it was missing. Raises UnavailableError."""
     was_missing = create_repository(project, RepositoryType.WIKI, seconds=seconds)
-    Project.objects.filter(pk=project.pk, wiki_exists=False).update(wiki_exists=True)
+    with transaction.atomic():
+        Project.objects.filter(pk=project.pk, wiki_exists=False).update(wiki_exists=True)
+        if was_missing:
+            project.event("wiki_repository_created", {}).save()
     return was_missing
 
 

@@ -78,6 +78,13 @@ def retry(deliveries: Iterable[WebhookDelivery]) -> int:
         with transaction.atomic():
             WebhookDelivery.objects.filter(pk=delivery.pk).update(state=DeliveryState.WAITING, attempts=0, next_attempt_at=now)
             DeliveryLane.objects.filter(pk=delivery.lane_id).update(wake_at=now)
+            record_event(
+                "webhook_delivery_retried",
+                entity_type="WebhookDelivery",
+                entity_id=delivery.pk,
+                entity_path=delivery.lane.webhook.audit_name(),
+                details={"event": delivery.event, "ref": delivery.ref},
+            )
         number += 1
     return number
 
@@ -227,7 +234,6 @@ def _count_failure(hook: Webhook, delivery: WebhookDelivery) -> None:
     if hook.active and hook.failures >= settings.WEBHOOK_FAILURES:
         hook.active = False
         hook.switched_off_reason = f"{hook.failures} failures in a row. The last: {delivery.error}"[:255]
-        record_event("webhook_switched_off", entity_type="webhook", entity_id=hook.pk, details={"reason": hook.switched_off_reason})
         logger.error("Webhook %s is switched off: %s", hook.pk, hook.switched_off_reason)
     hook.save(update_fields=["failures", "paused_until", "active", "switched_off_reason"])
 

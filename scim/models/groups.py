@@ -5,16 +5,20 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 
+from internal_api.models import Audited
 from repositories.models import AccessLevel, Namespace
 
 
-class SamlGroupLink(models.Model):
+class SamlGroupLink(Audited):
     """Members of the identity provider's group of that name have this role in a group here."""
 
     group = models.ForeignKey(Namespace, on_delete=models.CASCADE, related_name="saml_group_links")
     name = models.CharField(max_length=255)
     access_level = models.PositiveSmallIntegerField(choices=AccessLevel)
     scim_group_uid = models.CharField(max_length=36, default="", blank=True, db_index=True, help_text="Given by SCIM.")
+
+    audit_ignored = frozenset({"scim_group_uid"})  # the events scim_group_linked and scim_group_unlinked tell of it
+    audit_related = ("group__route",)
 
     class Meta:
         verbose_name = "SAML group link"
@@ -25,6 +29,9 @@ class SamlGroupLink(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def audit_name(self) -> str:
+        return f"{self.group.audit_name()}: {self.name}"
 
 
 class GroupMembership(models.Model):

@@ -1,12 +1,13 @@
 """Where identity providers provision to, and whom they have provisioned (contract: scim 2)."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 
+from internal_api.models import Audited
 from repositories.models import Namespace
 
 
@@ -30,7 +31,7 @@ class Scope(models.Model):
         return self.group_id is None
 
 
-class Identity(models.Model):
+class Identity(Audited):
     """A user as an identity provider knows it; hidden once it was deleted, so that it can come back."""
 
     scope = models.ForeignKey(Scope, on_delete=models.CASCADE, related_name="identities")
@@ -41,6 +42,8 @@ class Identity(models.Model):
     deleted_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(auto_now=True)
+
+    audit_related = ("user", "scope__group__route")
 
     class Meta:
         verbose_name = "SCIM identity"
@@ -56,3 +59,21 @@ class Identity(models.Model):
 
     def __str__(self) -> str:
         return self.extern_uid
+
+    def audit_entity(self) -> tuple[str, int | None, str]:
+        """The scope (contract: scim 1.7); the details say who was provisioned."""
+        group = self.scope.group
+        return ("Group", group.pk, group.audit_name()) if group else ("Instance", None, "")
+
+    def audit_details(self) -> dict[str, Any]:
+        return {"user": self.user.username, "user_id": self.user_id, "extern_uid": self.extern_uid}
+
+    def audit_action(self, verb: str, changes: dict[str, Any]) -> str:
+        """What provisioning calls it."""
+        if verb != "changed":
+            return super().audit_action(verb, changes)
+        if "deleted_at" in changes:
+            return "scim_identity_removed" if self.deleted_at else "scim_identity_revived"
+        if "active" in changes:
+            return "user_reprovisioned_by_scim" if self.active else "user_deprovisioned_by_scim"
+        return "scim_identity_renamed" if "extern_uid" in changes else super().audit_action(verb, changes)

@@ -6,16 +6,19 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Lower
 
+from internal_api.models import Audited
 from repositories.models import AccessLevel, Namespace
 
 
-class SamlProvider(models.Model):
+class SamlProvider(Audited):
     """A group's identity provider; without one the group has no SCIM."""
 
     group = models.OneToOneField(Namespace, on_delete=models.CASCADE, related_name="saml_provider")
     enabled = models.BooleanField(default=True)
     default_role = models.PositiveSmallIntegerField(choices=AccessLevel, default=AccessLevel.GUEST)
     allowed_email_domains = models.JSONField(default=list, blank=True, help_text="Empty for any.")
+
+    audit_related = ("group__route",)
 
     class Meta:
         verbose_name = "SAML provider"
@@ -26,13 +29,18 @@ class SamlProvider(models.Model):
     def __str__(self) -> str:
         return f"SAML of {self.group_id}"
 
+    def audit_name(self) -> str:
+        return self.group.audit_name()
 
-class SamlIdentity(models.Model):
+
+class SamlIdentity(Audited):
     """A user as a group's single sign-on knows it; stays when the membership ends."""
 
     provider = models.ForeignKey(SamlProvider, on_delete=models.CASCADE, related_name="identities")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="saml_identities")
     extern_uid = models.CharField(max_length=255)
+
+    audit_related = ("user", "provider__group__route")
 
     class Meta:
         verbose_name = "SAML identity"
@@ -44,3 +52,6 @@ class SamlIdentity(models.Model):
 
     def __str__(self) -> str:
         return self.extern_uid
+
+    def audit_name(self) -> str:
+        return f"{self.provider.audit_name()}: {self.user.username}"

@@ -1,12 +1,15 @@
 """The token of a scope, as a digest; after a rotation the former one is good for a while."""
 
+from typing import Any
+
 from django.db import models
 from django.utils import timezone
 
+from internal_api.models import Audited
 from scim.models.identities import Scope
 
 
-class SCIMToken(models.Model):
+class SCIMToken(Audited):
     """With what an identity provider proves who it is. `profile` names how strictly it is answered; only GitLab's way exists so far."""
 
     scope = models.OneToOneField(Scope, on_delete=models.CASCADE, related_name="token")
@@ -18,8 +21,19 @@ class SCIMToken(models.Model):
     rotated_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
 
+    audit_ignored = frozenset({"rotated_at"})
+    audit_related = ("scope__group__route",)
+
     class Meta:
         verbose_name = "SCIM token"
 
     def __str__(self) -> str:
         return f"token of {self.scope_id}"
+
+    def audit_name(self) -> str:
+        group = self.scope.group
+        return group.audit_name() if group else "instance"
+
+    def audit_action(self, verb: str, changes: dict[str, Any]) -> str:
+        rotated = verb == "changed" and "token_digest" in changes
+        return "scim_token_rotated" if rotated else super().audit_action(verb, changes)

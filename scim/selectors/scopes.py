@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from django.db.models import CharField, DateTimeField, Q
 from django.utils import timezone
 
+from internal_api.acting import ActorKind, Identity
 from internal_api.digests import token_digest
 from internal_api.errors import UnauthorizedError
 from internal_api.ready_queries import Given, ReadyQuery
@@ -12,6 +13,7 @@ from repositories.models import Namespace
 from scim.errors import SCIMNotFoundError
 from scim.models import SamlProvider, SCIMToken, Scope
 
+SYSTEM = "(System)"
 _DIGEST, _NOW = Given("digest", CharField()), Given("now", DateTimeField())
 _TOKENS = ReadyQuery(
     lambda: SCIMToken.objects.filter(Q(token_digest=_DIGEST) | Q(previous_digest=_DIGEST, previous_expires_at__gt=_NOW)).select_related(
@@ -27,6 +29,10 @@ class OpenScope:
     scope: Scope
     token: SCIMToken
     provider: SamlProvider | None
+
+    def audit_identity(self) -> Identity:
+        """Return the identity provider, for the audit log; its author is the system (contract: scim 1.7)."""
+        return Identity(ActorKind.SCIM, name=SYSTEM, credential=f"SCIM token {self.token.pk} of {self.scope}")
 
     @property
     def is_enabled(self) -> bool:

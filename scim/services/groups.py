@@ -52,7 +52,7 @@ def link_group(scope: Scope, name: str, external_id: str | None) -> ProvidedGrou
 
 
 def _audit(action: str, group: ProvidedGroup, **details: object) -> None:
-    record_event(action, author_name="(System)", entity_type="SCIM group", details={"uid": group.uid, "name": group.name, **details})
+    record_event(action, entity_type="SCIM group", details={"uid": group.uid, "name": group.name, **details})
 
 
 def _users(scope: Scope, extern_uids: Collection[str]) -> list[User]:
@@ -119,7 +119,9 @@ def _levels(uids: Iterable[str]) -> dict[int, int]:
 
 def _add(group: ProvidedGroup, users: Collection[User]) -> None:
     """Membership, and the role of the links; a higher role that somebody has is left alone."""
-    rows = [GroupMembership(scim_group_uid=group.uid, user=user) for user in users]
+    known = set(GroupMembership.objects.filter(scim_group_uid=group.uid, user__in=users).values_list("user_id", flat=True))
+    new = [user for user in users if user.pk not in known]
+    rows = [GroupMembership(scim_group_uid=group.uid, user=user) for user in new]
     GroupMembership.objects.bulk_create(rows, ignore_conflicts=True)
     levels = _levels([group.uid])
     present = {
@@ -133,8 +135,8 @@ def _add(group: ProvidedGroup, users: Collection[User]) -> None:
         for place, level in levels.items():
             if present.get((user.pk, place), 0) < level:
                 set_member(places[place], user, level)
-    if users:
-        _audit("scim_group_members_added", group, users=[user.username for user in users])
+    if new:
+        _audit("scim_group_members_added", group, users=[user.username for user in new])
 
 
 def _remove(group: ProvidedGroup, users: Collection[User]) -> None:

@@ -5,7 +5,7 @@ audit row and the scope's count.
 """
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
@@ -15,8 +15,7 @@ from django.utils import timezone
 from accounts.errors import InvalidAccountError
 from accounts.models import BlockedBy, User
 from accounts.services.users import block, create_user, unblock
-from internal_api.audit import record_event
-from internal_api.models import InstanceSettings
+from internal_api.models import InstanceSettings, naming
 from repositories.errors import LastOwnerError
 from repositories.models import Member, Namespace
 from repositories.services.access import leave_group, set_member
@@ -28,7 +27,6 @@ from scim.selectors.identities import find_identity, find_user_by_email
 from scim.selectors.scopes import OpenScope
 from scim.services.usernames import free_username
 
-SYSTEM = "(System)"
 NOT_ALLOWED = "The member's email address is not allowed for this group. Check with your administrator."
 HIDDEN_UID = "Extern uid has already been taken by a deleted user"
 LONGEST_UID = 255
@@ -123,18 +121,6 @@ def place_of(scope: OpenScope) -> Place:
     return GroupPlace(group, scope.provider) if group is not None and scope.provider is not None else InstancePlace()
 
 
-def _audit(action: str, scope: Scope, identity: Identity, **details: Any) -> None:
-    group = scope.group
-    record_event(
-        action,
-        author_name=SYSTEM,
-        entity_type="Group" if group else "Instance",
-        entity_id=group.pk if group else None,
-        entity_path=group.route.path if group else "",
-        details={"user": identity.user.username, "user_id": identity.user_id, "extern_uid": identity.extern_uid, **details},
-    )
-
-
 def provision(scope: OpenScope, new: NewUser, shown: Callable[[], str]) -> Identity:
     """Take somebody in; the identity, which may have been there before. `shown` gives the request's parameters for an error's text.
 
@@ -201,10 +187,8 @@ def _known(scope: OpenScope, place: Place, identity: Identity) -> Identity:
     if identity.deleted_at is not None:
         _revive(scope.scope, identity)
         place.admit(identity.user)
-        _audit("scim_identity_revived", scope.scope, identity)
     elif not place.is_admitted(identity.user):
         place.admit(identity.user)
-        _audit("scim_membership_restored", scope.scope, identity)
     return identity
 
 
@@ -221,10 +205,10 @@ def _connected(scope: OpenScope, place: Place, user: User, new: NewUser) -> Iden
         identity = _insert(scope.scope, user, new.extern_uid)
     else:
         identity.extern_uid = new.extern_uid
-        _revive(scope.scope, identity)
+        with naming("scim_identity_revived", "scim_identity_created"):
+            _revive(scope.scope, identity)
         if place.has_dismissed(identity.user) or not place.is_admitted(identity.user):
             place.admit(identity.user)
-    _audit("scim_identity_created", scope.scope, identity)
     return identity
 
 
@@ -240,9 +224,8 @@ def _new(scope: OpenScope, place: Place, new: NewUser) -> Identity:
     user = create_user(username=free_username(new.username or ""), email=email, name=new.name[:255], email_confirmed=place.confirms(email))
     place.link(user, new.extern_uid)
     place.admit(user)
-    identity = _insert(scope.scope, user, new.extern_uid, has_made_user=True)
-    _audit("user_provisioned_by_scim", scope.scope, identity, message="User was provisioned by SCIM")
-    return identity
+    with naming("scim_identity_created", "user_provisioned_by_scim", message="User was provisioned by SCIM"):
+        return _insert(scope.scope, user, new.extern_uid, has_made_user=True)
 
 
 def _joined(sentences: list[str]) -> str:
@@ -295,10 +278,9 @@ def _rename(scope: Scope, identity: Identity, extern_uid: str) -> None:
     holder = find_identity(scope, extern_uid, deleted=True) if "\x00" not in extern_uid else None
     if holder is not None and holder.deleted_at is not None and holder.pk != identity.pk:
         raise RefusedProvisioningError(HIDDEN_UID)
-    former, identity.extern_uid = identity.extern_uid, extern_uid
+    identity.extern_uid = extern_uid
     identity.full_clean(validate_unique=False, validate_constraints=False)
     identity.save(update_fields=["extern_uid", "updated_at"])
-    _audit("scim_identity_renamed", scope, identity, former=former)
 
 
 def _deprovision(scope: OpenScope, identity: Identity) -> None:
@@ -306,7 +288,6 @@ def _deprovision(scope: OpenScope, identity: Identity) -> None:
     if identity.active:
         identity.active = False
         identity.save(update_fields=["active", "updated_at"])
-        _audit("user_deprovisioned_by_scim", scope.scope, identity)
 
 
 def _reprovision(scope: OpenScope, identity: Identity) -> None:
@@ -314,11 +295,11 @@ def _reprovision(scope: OpenScope, identity: Identity) -> None:
     if identity.active and identity.deleted_at is None and not place.has_dismissed(identity.user):
         return
     if identity.deleted_at is not None:
-        _revive(scope.scope, identity)
+        with naming("scim_identity_revived", "user_reprovisioned_by_scim"):
+            _revive(scope.scope, identity)
     identity.active = True
     identity.save(update_fields=["active", "updated_at"])
     place.admit(identity.user)
-    _audit("user_reprovisioned_by_scim", scope.scope, identity)
 
 
 def remove(scope: OpenScope, identity: Identity) -> None:
@@ -332,7 +313,6 @@ def remove(scope: OpenScope, identity: Identity) -> None:
             locked.deleted_at = timezone.now()
             locked.save(update_fields=["deleted_at", "updated_at"])
             _count(scope.scope, -1)
-            _audit("scim_identity_removed", scope.scope, locked)
     except LastOwnerError as error:
         name = scope.scope.group.name if scope.scope.group else ""
         raise PreconditionError(f"Could not remove {identity.user.name} from {name}. Cannot remove last group owner.") from error

@@ -7,7 +7,6 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from internal_api.audit import record_event
 from internal_api.bookkeeping import best_effort
 from internal_api.digests import token_digest
 from internal_api.errors import UnprocessableError
@@ -50,7 +49,6 @@ def rotate_token(group: Namespace | None, *, token: str | None = None, now: bool
                 row.previous_expires_at = None if now else moment + timedelta(seconds=settings.SCIM_TOKEN_GRACE)
                 row.rotated_at = moment
                 row.save()
-            record_event("scim_token_rotated", entity_type="Group" if group else "Instance", entity_id=group.pk if group else None)
     except IntegrityError as error:
         raise InvalidSCIMTokenError("The token is in use already.") from error
     return row, clear

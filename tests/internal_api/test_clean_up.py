@@ -38,7 +38,9 @@ def test_what_has_expired_goes_and_the_rest_stays(db: None, settings: Any) -> No
     assert {name: removed[name] for name in expected} == expected
     assert SharedValue.objects.get().key == "key 1"
     assert Session.objects.get().session_key == "session 1"
-    assert AuditEvent.objects.count() == PushEvent.objects.count() == 1
+    assert AuditEvent.objects.filter(action="x").count() == PushEvent.objects.count() == 1
+    event = AuditEvent.objects.get(action="expired_rows_removed")
+    assert (event.actor_kind, event.operation, event.details) == ("command", "clean_up", expected)
     assert set(Refusal.objects.values_list("pk", flat=True)) == {row.pk for row in refusals[2:]}
     assert not any(cleaned().values())
 

@@ -9,6 +9,7 @@ from django.db import InterfaceError, OperationalError, connection
 from django.utils.crypto import get_random_string
 from django_tasks_db.management.commands import db_worker
 
+from internal_api.acting import ActorKind
 from internal_api.management.operator import ExampleCommand
 from internal_api.workers import heartbeat
 
@@ -19,6 +20,7 @@ PAUSE = 1.0
 class Command(ExampleCommand, db_worker.Command):
     """`db_worker`: the queue package's own, known to be alive, sweeping after dead colleagues, outliving a restart of the database."""
 
+    actor_kind = ActorKind.WORKER
     help = "Do what follows after pushes: activity, webhooks. Several may run side by side."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from internal_api.audit import record_event
 from internal_api.encryption import rotate
 from internal_api.management.operator import ExampleCommand
 
@@ -13,5 +14,8 @@ class Command(ExampleCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print how many values each column has."""
-        for column, number in rotate().items():
+        rotated = rotate()
+        if any(rotated.values()):
+            record_event("encryption_rotated", details={column: number for column, number in rotated.items() if number})
+        for column, number in rotated.items():
             self.stdout.write(f"{column}: {number}")

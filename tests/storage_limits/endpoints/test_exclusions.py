@@ -54,7 +54,7 @@ def test_a_namespace_is_excluded_and_not_any_more(admin: Client, acme: Namespace
     assert (response.status_code, response.content) == (204, b"")
     response = admin.delete(one(acme.pk))
     assert (response.status_code, response.json()) == (400, {"message": "400 Bad request - not excluded"})
-    assert [(event.action, event.author_id) for event in AuditEvent.objects.order_by("pk")] == [
+    assert [(event.action, event.author_id) for event in AuditEvent.objects.filter(entity_type="LimitExclusion").order_by("pk")] == [
         ("storage_limit_exclusion_created", root.pk),
         ("storage_limit_exclusion_removed", root.pk),
     ]
