@@ -9,7 +9,7 @@ from typing import Any
 
 import django.test.client
 import pytest
-from django.test import Client
+from django.test import Client, TransactionTestCase
 from pytest_django.fixtures import Settings
 from xdist.remote import Producer
 
@@ -26,6 +26,7 @@ from internal_api.shared_store import shared_store
 from repositories.gitaly import admission
 from repositories.models import Namespace, Project
 from tests import scheduling
+from tests.emptying import empty
 from tests.factories import GroupFactory, ProjectFactory, UserFactory
 
 # The test client builds the request that the service builds, with its limits for bodies.
@@ -50,6 +51,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> scheduling.Units | None:
     """Spread the tests as tests/scheduling.py says."""
     return scheduling.Units(config, log) if config.getvalue("dist") == "loadgroup" else None
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quick_emptying() -> Iterator[None]:
+    """After a test that commits, its rows are deleted, and no table is made anew."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", empty)
+        yield
 
 
 @pytest.fixture(autouse=True)
