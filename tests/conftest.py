@@ -25,26 +25,22 @@ from internal_api.service_tokens import KAS, SHELL
 from internal_api.shared_store import shared_store
 from repositories.gitaly import admission
 from repositories.models import Namespace, Project
-from tests import scheduling
+from tests import passes, scheduling
 from tests.emptying import empty
 from tests.factories import GroupFactory, ProjectFactory, UserFactory
+from tests.passes import pytest_sessionfinish, pytest_terminal_summary, pytest_testnodedown  # noqa: F401  hooks
 
 # The test client builds the request that the service builds, with its limits for bodies.
 django.test.client.WSGIRequest = ServiceRequest  # type: ignore[attr-defined]  # not exported
 
-POSTGRESQL = os.environ.get("DATABASE_URL", "").startswith("postgres")
 SHELL_SECRET = "the shell secret of the tests, long enough"
 KAS_SECRET = base64.b64encode(bytes(range(32))).decode()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs PostgreSQL where there is only SQLite; real processes are started in one pass, not in both."""
-    left_out = {"once"} if POSTGRESQL else {"postgresql"}
-    if not POSTGRESQL and not os.environ.get("LIVE_ON_SQLITE"):
-        left_out.add("live")
-    deselected = [item for item in items if any(item.get_closest_marker(name) for name in left_out)]
-    config.hook.pytest_deselected(items=deselected)
-    items[:] = sorted((item for item in items if item not in deselected), key=lambda item: scheduling.rank(item.nodeid))
+    """Leave out what another pass runs, and begin with what takes long."""
+    passes.select(config, items)
+    items.sort(key=lambda item: scheduling.rank(item.nodeid))
 
 
 @pytest.hookimpl(optionalhook=True)

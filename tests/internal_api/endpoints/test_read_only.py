@@ -16,8 +16,8 @@ from internal_api.bookkeeping import best_effort
 from internal_api.digests import token_digest
 from internal_api.last_calls import last_calls
 from repositories.models import Member, Project, Refusal
-from tests.conftest import POSTGRESQL
 from tests.factories import SSHKeyFactory
+from tests.passes import POSTGRESQL
 
 ALLOWED, ZEROS = "/api/v4/internal/allowed", "0" * 40
 
