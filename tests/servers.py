@@ -18,7 +18,8 @@ from pathlib import Path
 
 import psycopg
 
-START_SECONDS = 60
+START_SECONDS = 300
+"""Seconds after which a server that does not start, or does not stop, has hung: a busy machine takes a minute for what takes two seconds."""
 
 
 class MissingProgramsError(Exception):
@@ -118,7 +119,7 @@ class PostgreSQL:
             return
         self._signal("QUIT" if crash else "INT")
         try:
-            self.process.wait(30)
+            self.process.wait(START_SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

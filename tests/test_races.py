@@ -53,6 +53,8 @@ from tests.gitaly_server import FakeGitaly, running
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
 THREADS = 6
+GUARD = 60
+"""Seconds after which a test that hangs fails."""
 
 
 def at_once(step: Callable[[int], Any], threads: int = THREADS) -> list[Any]:
@@ -61,7 +63,7 @@ def at_once(step: Callable[[int], Any], threads: int = THREADS) -> list[Any]:
 
     def run(number: int) -> Any:
         try:
-            together.wait(10)
+            together.wait(GUARD)
             return step(number)
         except DomainError as error:
             return error

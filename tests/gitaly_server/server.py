@@ -38,6 +38,8 @@ class FakeGitaly:
     rubbish: bool = False
     unavailable: int = 0
     """How many of the next calls are answered with UNAVAILABLE."""
+    before: Callable[[str], object] = lambda _name: None
+    """What is waited for before a call is answered."""
     on_create: Callable[[Path, str], None] = lambda _path, _gl_repository: None
     """What happens to a new repository, such as getting hooks."""
     calls: list[str] = field(default_factory=list)
@@ -173,6 +175,7 @@ class FakeGitaly:
         self.calls.append(name)
         self.metadata = dict(context.invocation_metadata())
         time.sleep(self.hang_seconds)
+        self.before(name)
         if self.unavailable:
             self.unavailable -= 1
             refuse(context, grpc.StatusCode.UNAVAILABLE, "the connection was closed")

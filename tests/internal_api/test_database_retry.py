@@ -18,7 +18,7 @@ from internal_api import database_retry
 from internal_api.database_retry import is_away, retry_while_away
 from internal_api.shared_store.database import DatabaseStore
 from repositories.models import PendingPush, Project, PushEvent
-from tests.servers import PostgreSQL
+from tests.servers import START_SECONDS, PostgreSQL
 
 
 def raised(cause: Exception, kind: type[Exception] = OperationalError) -> Exception:
@@ -179,13 +179,13 @@ def test_several_calls_wait_each_in_its_thread_and_go_on(pooled: bool) -> None: 
 
     try:
         with ThreadPoolExecutor(4) as threads:
-            assert list(threads.map(lambda _: retry_while_away(run, 60), range(8))) == [1] * 8
+            assert list(threads.map(lambda _: retry_while_away(run, START_SECONDS), range(8))) == [1] * 8
             server.stop()
-            waiting = [threads.submit(retry_while_away, run, 60) for _ in range(4)]
-            time.sleep(2)
+            waiting = [threads.submit(retry_while_away, run, START_SECONDS) for _ in range(4)]
+            time.sleep(0.5)
             assert not any(one.done() for one in waiting)
             server.start()
-            assert [one.result(60) for one in waiting] == [1] * 4
+            assert [one.result(START_SECONDS) for one in waiting] == [1] * 4
     finally:
         for each in opened:
             each.close()

@@ -63,7 +63,7 @@ class Kas:
             "Gitlab-Kas-Api-Request": self.jwt,
             "Accept-Encoding": "gzip",
         }
-        connection = http.client.HTTPConnection(url.netloc, timeout=60)
+        connection = http.client.HTTPConnection(url.netloc, timeout=300)
         with closing(connection):
             connection.putrequest(method, BASE + path, skip_host=True, skip_accept_encoding=True)
             for name, value in headers.items():

@@ -18,7 +18,7 @@ import yaml
 from psycopg import sql
 
 from internal_api.service_tokens import SHELL
-from tests.servers import answers, free_port, wait_until
+from tests.servers import START_SECONDS, answers, free_port, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -130,7 +130,7 @@ class Service:
         """Stop it gracefully."""
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(30)
+            self.process.wait(START_SECONDS)
 
     def ask(self, path: str, values: Mapping[str, Any] | None = None, *, token: str | None = None) -> Answer:
         """One request as GitLab Shell makes it: a POST of JSON, or a GET without values."""
@@ -138,7 +138,7 @@ class Service:
         data = None if values is None else json.dumps(values).encode()
         request = urllib.request.Request(f"{self.url}/api/v4/internal/{path}", data=data, headers=headers)  # noqa: S310  http to ourselves
         try:
-            with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310  likewise
+            with urllib.request.urlopen(request, timeout=START_SECONDS) as response:  # noqa: S310  likewise
                 return Answer(response.status, json.loads(response.read() or b"null"), dict(response.headers))
         except urllib.error.HTTPError as error:
             with error:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tests.live import git_client
 from tests.live.service import Service, temporary_directory
-from tests.servers import answers, free_port, wait_until
+from tests.servers import START_SECONDS, answers, free_port, wait_until
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
 
@@ -75,7 +75,9 @@ class SSHServer:
             "GIT_AUTHOR_NAME": name, "GIT_AUTHOR_EMAIL": f"{name}@example.com",
             "GIT_COMMITTER_NAME": name, "GIT_COMMITTER_EMAIL": f"{name}@example.com",
         }  # fmt: skip
-        return subprocess.run(["git", *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=60)
+        return subprocess.run(
+            ["git", *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=START_SECONDS
+        )
 
     def address(self, path: str) -> str:
         return f"ssh://{getpass.getuser()}@127.0.0.1:{self.port}/{path}"
@@ -129,7 +131,7 @@ def running_sshd(service: Service, through: Callable[[], AbstractContextManager[
             yield server
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(START_SECONDS)
         shutil.rmtree(directory, ignore_errors=True)
 
 

@@ -33,7 +33,7 @@ from tests.live.test_faults import workers_of
 from tests.live.test_webhooks import start_worker
 from tests.public_keys import ED25519
 from tests.receiver import Receiver, receiving
-from tests.servers import PostgreSQL, wait_until
+from tests.servers import START_SECONDS, PostgreSQL, wait_until
 
 pytestmark = [pytest.mark.live, pytest.mark.postgresql]
 PUSHES, LANES = int(os.environ.get("CHAOS_PUSHES", "100")), 4
@@ -134,7 +134,7 @@ class Site:
 
     def stop_worker(self) -> None:
         self.worker.terminate()
-        self.worker.wait(30)
+        self.worker.wait(START_SECONDS)
 
     def swallow_report(self) -> None:
         self.proxy.swallow("post_receive", times=1)
@@ -257,7 +257,7 @@ def pushed_under(place: Site, pushes: int, plan: dict[int, list[Callable[[], Non
     seconds = time.monotonic() - started
     place.proxy.lift()
     with suppress(TimeoutError):  # the comparisons below say what is missing
-        wait_until(place.is_settled, "the events of all pushes", 240)
+        wait_until(place.is_settled, "the events of all pushes")
     moved, events = Counter(place.moved()), Counter(place.events())
     recovered = place.number("repositories_pushevent WHERE recovered")
     late = place.number("repositories_pushevent WHERE reported_late_at IS NOT NULL")
@@ -269,7 +269,7 @@ def pushed_under(place: Site, pushes: int, plan: dict[int, list[Callable[[], Non
     assert events == moved
     deliveries = Counter(received.headers["Idempotency-Key"] for received in place.receiver.received)
     assert place.number("repositories_webhookdelivery WHERE state = 'delivered'") == moved.total() == len(deliveries)
-    wait_until(lambda: place.counter() == 0, "the reference counter at 0", 240)  # taken back when noted pushes are asked about
+    wait_until(lambda: place.counter() == 0, "the reference counter at 0")  # taken back when noted pushes are asked about
 
 
 @pytest.fixture(params=["postgresql", "sqlite"])

@@ -16,6 +16,8 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PICTURES = ROOT / "var" / "screenshots"
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 PASSWORD = "correct horse battery"
+PATIENCE = 300_000
+"""Milliseconds after which a page that does not come has hung; Playwright's own 5 and 30 s are not enough on a busy machine."""
 
 pytestmark = [
     pytest.mark.live,
@@ -45,7 +47,9 @@ def page(company: Service) -> Iterator[Page]:
     PICTURES.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        expect.set_options(timeout=PATIENCE)
         page = browser.new_page(base_url=company.url, viewport={"width": 1200, "height": 800})
+        page.set_default_timeout(PATIENCE)
         page.goto("/admin/")
         page.fill("#id_username", "boss")
         page.fill("#id_password", PASSWORD)

@@ -55,7 +55,7 @@ class Person:
 
     def greeted(self) -> subprocess.CompletedProcess[str]:
         command = [*self.server.ssh("ann"), f"{getpass.getuser()}@127.0.0.1"]
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
 
     def listed(self) -> subprocess.CompletedProcess[str]:
         return self.server.git("ann", "ls-remote", self.server.address("acme/rockets.git"))

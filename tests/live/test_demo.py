@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.live]
 
 def test_the_demo_clones_pushes_and_is_refused() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "demo"], cwd=ROOT, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=120
+        [sys.executable, "-m", "demo"], cwd=ROOT, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=600
     )
     assert done.returncode == 0, done.stderr
     for part in (

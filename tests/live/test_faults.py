@@ -27,7 +27,7 @@ import pytest
 from tests.live.service import Service, temporary_directory
 from tests.live.test_deployment import start_nginx
 from tests.public_keys import ED25519
-from tests.servers import PostgreSQL, Redis, answers, free_port, wait_until
+from tests.servers import START_SECONDS, PostgreSQL, Redis, answers, free_port, wait_until
 
 pytestmark = [pytest.mark.live, pytest.mark.postgresql]
 ZEROS = "0" * 40
@@ -66,7 +66,7 @@ class Load:
             "Connection": "close",
             "X-Request-Id": request_id,
         }
-        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=START_SECONDS)) as connection:
             try:
                 connection.request(
                     "GET" if values is None else "POST", f"/api/v4/internal/{path}", json.dumps(values) if values else None, headers
@@ -298,7 +298,7 @@ def test_five_hundred_slow_clients_keep_nobody_out() -> None:
             for connection in slow:
                 connection.close()
             nginx.terminate()
-            nginx.wait(20)
+            nginx.wait(START_SECONDS)
             shutil.rmtree(directory, ignore_errors=True)
 
 

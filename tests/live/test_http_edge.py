@@ -32,9 +32,9 @@ def edge() -> Iterator[Service]:
 
 def exchange(service: Service, request: bytes) -> tuple[int, bytes, bytes]:
     """Status, head and body of the answer to raw bytes."""
-    with socket.create_connection(("127.0.0.1", service.port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", service.port), timeout=300) as connection:
         connection.sendall(request)
-        connection.settimeout(30)
+        connection.settimeout(300)
         answer = b""
         while True:
             head, separator, body = answer.partition(b"\r\n\r\n")

@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.live]
 
 def test_a_bare_connection_is_greeted(sshd: SSHServer) -> None:
     """gitlab-shell 5 #104."""
-    done = subprocess.run([*sshd.ssh("ann"), f"{getpass.getuser()}@127.0.0.1"], capture_output=True, text=True, check=False, timeout=30)
+    done = subprocess.run([*sshd.ssh("ann"), f"{getpass.getuser()}@127.0.0.1"], capture_output=True, text=True, check=False, timeout=300)
     assert (done.returncode, done.stdout) == (0, "Welcome to GitLab, @ann!\n")
 
 

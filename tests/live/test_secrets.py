@@ -20,7 +20,7 @@ from psycopg import sql
 from tests.live.service import ROOT, Service, temporary_directory
 from tests.public_keys import ED25519
 from tests.receiver import receiving
-from tests.servers import wait_until
+from tests.servers import START_SECONDS, wait_until
 
 pytestmark = [pytest.mark.live, pytest.mark.postgresql]
 SECRETS = {
@@ -172,7 +172,7 @@ def test_nothing_that_a_full_run_has_written_holds_a_secret() -> None:
             }
         finally:
             worker.terminate()
-            worker.wait(20)
+            worker.wait(START_SECONDS)
             service.stop()
         written |= {path.name: path.read_text(errors="replace") for path in Path(directory).rglob("*.log")}
         assert "acme/rockets" in written["service.log"]

@@ -30,7 +30,7 @@ from tests.servers import PostgreSQL, Redis, answers, free_port, wait_until
 pytestmark = [pytest.mark.live, pytest.mark.postgresql]
 THREADS = 8
 TOKEN = "gitaly token"
-GUARD = 60.0
+GUARD = 300.0
 """Seconds after which a test that hangs fails; what is promised is less, and printed."""
 
 
@@ -83,7 +83,7 @@ def gitaly_process(root: Path) -> Iterator[tuple[str, int]]:
         yield f"tcp://127.0.0.1:{port}", process.pid
     finally:
         process.kill()
-        process.wait(20)
+        process.wait(GUARD)
 
 
 def two_commits(bare: Path, work: Path) -> tuple[str, str]:
@@ -106,7 +106,7 @@ def two_commits(bare: Path, work: Path) -> tuple[str, str]:
 
 def get(port: int, path: str) -> int:
     """The status of a page that anyone may read; 0 without an answer."""
-    with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+    with closing(HTTPConnection("127.0.0.1", port, timeout=GUARD)) as connection:
         try:
             connection.request("GET", path)
             return connection.getresponse().status

@@ -20,7 +20,7 @@ from internal_api.doctor import Consultation, Finding, Level
 from tests.live import git_client
 from tests.live.service import Service
 from tests.live.ssh_server import SSHD, SSHServer
-from tests.servers import answers, free_port, wait_until
+from tests.servers import START_SECONDS, answers, free_port, wait_until
 
 pytestmark = [
     pytest.mark.live,
@@ -79,7 +79,7 @@ def serving(sshd: SSHServer, config: str) -> Iterator[tuple[SSHServer, Path]]:
         yield replace(sshd, port=port, log=log), path
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(START_SECONDS)
         shutil.rmtree(directory)
 
 
@@ -93,7 +93,7 @@ def certified(sshd: SSHServer) -> str:
 
 def connect(server: SSHServer, name: str, *command: str) -> subprocess.CompletedProcess[str]:
     asked = [*server.ssh(name), f"{USER}@127.0.0.1", *command]
-    return subprocess.run(asked, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(asked, capture_output=True, text=True, check=False, timeout=START_SECONDS)
 
 
 def verdict(path: Path, monkeypatch: pytest.MonkeyPatch, *, ask_sshd: bool) -> list[Finding]:
@@ -150,7 +150,9 @@ def test_git_speaks_protocol_version_2(sshd: SSHServer, config: str) -> None:
         with serving(sshd, lines) as (server, _):
             asked = ["git", "-c", "protocol.version=2", "ls-remote", server.address("acme/rockets.git")]
             ssh = {"GIT_SSH_COMMAND": " ".join(server.ssh("ann"))}
-            return subprocess.run(asked, env={**environment, **ssh}, capture_output=True, text=True, check=False, timeout=60).stderr
+            return subprocess.run(
+                asked, env={**environment, **ssh}, capture_output=True, text=True, check=False, timeout=START_SECONDS
+            ).stderr
 
     assert "version 2" in trace(config)
     assert "version 2" not in trace(config.replace("AcceptEnv GIT_PROTOCOL\n", ""))

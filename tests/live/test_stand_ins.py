@@ -168,7 +168,7 @@ def test_a_greeting_that_fails_says_why(sshd: SSHServer, proxy: Proxy) -> None:
     """shell-503-discover."""
     proxy.answer("discover", 503, retry_after="0")
     command = [*sshd.ssh("ann"), sshd.address("").removeprefix("ssh://").partition(":")[0]]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 1
     assert "remote: ERROR: Failed to get username: Internal API unreachable" in done.stderr
     assert len(proxy.sent("discover")) == 3
@@ -188,7 +188,7 @@ PLAYED_BY_NOBODY = {
 def test_a_stand_in_plays_every_other_recorded_call(service: Service, sshd: SSHServer, work: Path, proxy: Proxy, tmp_path: Path) -> None:
     """What they send is compared by the proxy: headers and keys of all, in order."""
     login = [sshd.address("").removeprefix("ssh://").partition(":")[0]]
-    subprocess.run([*sshd.ssh("ann"), *login], check=True, timeout=60)
+    subprocess.run([*sshd.ssh("ann"), *login], check=True, timeout=300)
     origin = sshd.git("ann", "remote", "get-url", "origin", cwd=work).stdout.strip()
     sshd.certify("authority", "certified_for_all", "ann")
     push(sshd, work, "main")

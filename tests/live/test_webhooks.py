@@ -16,7 +16,7 @@ import pytest
 
 from tests.live.service import ROOT, Service, temporary_directory
 from tests.receiver import Receiver, receiving, slowly
-from tests.servers import wait_until
+from tests.servers import START_SECONDS, wait_until
 
 pytestmark = [pytest.mark.live, pytest.mark.postgresql]
 PROJECTS, PUSHES, WORKERS, KILLS = 10, 1000, 3, 10
@@ -65,7 +65,7 @@ def workers(service: Service) -> Iterator[list[subprocess.Popen[bytes]]]:
         for process in running:
             process.terminate()
         for process in running:
-            process.wait(30)
+            process.wait(START_SECONDS)
 
 
 def push(service: Service, token: str, project: int, number: int) -> int:
@@ -132,7 +132,7 @@ def test_every_push_is_told_at_least_once_and_in_order_though_workers_are_killed
     with workers(service) as running:
         with killing(service, running) as killed, ThreadPoolExecutor(4) as pool:
             statuses = set.union(*pool.map(push_to, range(1, PROJECTS + 1)))
-        wait_until(lambda: count(service, "repositories_webhookdelivery", "state = 'delivered'") == PUSHES, "the last delivery", 120)
+        wait_until(lambda: count(service, "repositories_webhookdelivery", "state = 'delivered'") == PUSHES, "the last delivery")
 
     assert statuses == {200}
     assert count(service, "repositories_pushevent") == count(service, "repositories_pushevent", "followed_at IS NOT NULL") == PUSHES

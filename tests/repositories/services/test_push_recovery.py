@@ -444,7 +444,7 @@ def test_of_a_late_report_and_workers_at_once_one_makes_the_event(repository: Re
     token = repository.shell.defaults["HTTP_GITLAB_SHELL_API_REQUEST"]
 
     def step(number: int) -> Any:
-        together.wait(20)
+        together.wait(60)
         try:
             if number % 2:
                 return recover_pushes(timezone.now())
