@@ -9,7 +9,7 @@ from internal_api.seeds import FIELDS
 
 
 def _instance() -> Iterator[tuple[Any, dict[str, Any]]]:
-    row = InstanceSettings.current()
+    row = InstanceSettings.stored()
     yield row, columns(row, *FIELDS)
 
 

@@ -2,49 +2,25 @@
 
 from typing import Any
 
-from django.core.exceptions import ValidationError
-
 from internal_api.digests import token_digest
 from internal_api.models import InstanceSettings
-from internal_api.models.instance_settings import BranchLevel, EmailConfirmation, GitProtocol, validate_web_url
-from internal_api.seeding import Entry, Report, Section, SeedError, register_section
+from internal_api.models.instance_settings import BranchLevel, EmailConfirmation, GitProtocol
+from internal_api.seeding import Entry, Report, Section, register_section
 from internal_api.seeding.entries import Parser, any_text, boolean, choice, integer, listing, mapping, moment, optional, text, texts
-from internal_api.seeding.rows import update
+from internal_api.seeding.rows import checked, update
 
 
-def _bits(value: Any, path: str) -> dict[str, int]:
-    return {name: integer(bits, f"{path}.{name}") for name, bits in mapping(value, path).items()}
+def _banner(value: Any, path: str) -> Any:
+    """A banner with its times as strings, since it is kept as JSON; everything else is checked by the model's field."""
+    if not isinstance(value, dict):
+        return value
+    times = {name: moment(value[name], f"{path}.{name}").isoformat() for name in ("starts_at", "ends_at") if value.get(name) is not None}
+    message = {"message": text(value["message"], f"{path}.message")} if "message" in value else {}
+    return {**value, **times, **message}
 
 
-_BROADCAST: dict[str, Parser] = {
-    "message": text,
-    "target_path": any_text,
-    "roles": texts,
-    "show_in_cli": boolean,
-    "starts_at": optional(moment),
-    "ends_at": optional(moment),
-}
-
-
-def _broadcasts(value: Any, path: str) -> list[dict[str, Any]]:
-    """Banners; times are kept as texts, since the list is kept as JSON."""
-    found = []
-    for index, item in enumerate(listing(value, path)):
-        entry = Entry(item, f"{path}[{index}]", _BROADCAST)
-        entry.read("message", text)
-        fields = entry.fields(_BROADCAST)
-        found.append({name: field.isoformat() if hasattr(field, "isoformat") else field for name, field in fields.items()})
-    return found
-
-
-def _flags(value: Any, path: str) -> dict[str, Any]:
-    flags = mapping(value, path)
-    for name, flag in flags.items():
-        if isinstance(flag, bool):
-            continue
-        entry = Entry(flag, f"{path}.{name}", {"projects", "groups", "users"})
-        entry.fields({"projects": texts, "groups": texts, "users": texts})
-    return flags
+def _broadcasts(value: Any, path: str) -> list[Any]:
+    return [_banner(item, f"{path}[{index}]") for index, item in enumerate(listing(value, path))]
 
 
 def _branch_level(value: Any, path: str) -> str:
@@ -54,19 +30,17 @@ def _branch_level(value: Any, path: str) -> str:
 
 def _web_url(value: Any, path: str) -> str:
     """A URL as it is stored; null is none."""
-    url = any_text(value, path).rstrip("/")
-    try:
-        if url:
-            validate_web_url(url)
-    except ValidationError as error:
-        raise SeedError(path, error.messages[0]) from error
-    return url
+    return any_text(value, path).rstrip("/")
+
+
+def _checked(name: str, parser: Parser) -> Parser:
+    return checked(InstanceSettings, name, parser)
 
 
 FIELDS: dict[str, Parser] = {
     "enabled_git_access_protocol": choice(GitProtocol.values),
-    "receive_max_input_size": integer,
-    "gitlab_shell_operation_limit": integer,
+    "receive_max_input_size": _checked("receive_max_input_size", integer),
+    "gitlab_shell_operation_limit": _checked("gitlab_shell_operation_limit", integer),
     "read_only": boolean,
     "read_only_message": any_text,
     "require_two_factor_for_git": boolean,
@@ -75,16 +49,16 @@ FIELDS: dict[str, Parser] = {
     "enforce_terms": boolean,
     "default_branch_push": _branch_level,
     "default_branch_merge": _branch_level,
-    "default_branch_name": text,
+    "default_branch_name": _checked("default_branch_name", text),
     "email_confirmation": choice(EmailConfirmation.values),
     "log_git_audit_events": boolean,
-    "allowed_key_types": texts,
-    "minimum_key_bits": _bits,
+    "allowed_key_types": _checked("allowed_key_types", texts),
+    "minimum_key_bits": _checked("minimum_key_bits", mapping),
     "http_pull": boolean,
     "http_push": boolean,
-    "feature_flags": _flags,
-    "broadcasts": _broadcasts,
-    "web_url": _web_url,
+    "feature_flags": _checked("feature_flags", mapping),
+    "broadcasts": _checked("broadcasts", _broadcasts),
+    "web_url": _checked("web_url", _web_url),
 }
 
 
@@ -94,10 +68,7 @@ def load_instance(report: Report, entry: Entry) -> InstanceSettings:
     if "error_tracking_access_token" in entry:
         token = entry.read("error_tracking_access_token", optional(text))
         values["error_tracking_access_token_digest"] = token_digest(token) if token else ""
-    row = InstanceSettings.current()
-    for name in ("receive_max_input_size", "gitlab_shell_operation_limit"):
-        if values.get(name, 0) > 2**31 - 1:
-            raise SeedError(entry.at(name), "is too large")
+    row = InstanceSettings.stored()
     report.changed("instance", update(row, values))
     return row
 

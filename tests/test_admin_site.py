@@ -333,7 +333,7 @@ def test_namespaces_tell_what_they_use_of_their_limit(administrator: Client, com
 def test_a_change_is_in_the_history_with_who_and_when(administrator: Client, company: dict[Any, Any], root: User) -> None:
     form = administrator.get(reverse("admin:internal_api_instancesettings_change", args=[1])).context["adminform"].form
     values = {name: value for name, value in form.initial.items() if value is not None}
-    values |= dict.fromkeys(("allowed_key_types", "broadcasts"), "[]") | {"minimum_key_bits": "{}", "feature_flags": "{}"}
+    values |= dict.fromkeys(("allowed_key_types", "broadcasts", "minimum_key_bits", "feature_flags"), "")
     response = administrator.post(reverse("admin:internal_api_instancesettings_change", args=[1]), {**values, "read_only": "on"})
     assert response.status_code == 302, response.content
     assert InstanceSettings.current().read_only

@@ -11,18 +11,7 @@ from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 from cryptography.utils import CryptographyDeprecationWarning
 
 from accounts.ssh.fingerprint import fingerprint, md5_fingerprint
-
-KEY_TYPES = (
-    "ssh-rsa",
-    "ssh-dss",
-    "ecdsa-sha2-nistp256",
-    "ecdsa-sha2-nistp384",
-    "ecdsa-sha2-nistp521",
-    "ssh-ed25519",
-    "sk-ecdsa-sha2-nistp256@openssh.com",
-    "sk-ssh-ed25519@openssh.com",
-)
-"""The eight types there are; which of them are welcome is the instance's setting."""
+from internal_api.ssh_key_types import KEY_TYPES
 
 MAX_LENGTH = 5000
 _ED25519_BITS = 256

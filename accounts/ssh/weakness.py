@@ -6,21 +6,27 @@ from collections.abc import Collection, Mapping
 from cryptography.utils import CryptographyDeprecationWarning
 
 from accounts.ssh.known_keys import KNOWN_COMPROMISED
-from accounts.ssh.public_key import KEY_TYPES, PublicKey
+from accounts.ssh.public_key import PublicKey
+from internal_api.ssh_key_types import KEY_TYPES
 
 LEAST_RSA_BITS = 1024
+UNREADABLE_RULES = "is refused, since the rules on keys of its type cannot be read. Please contact your administrator"
 _COMPROMISED = "The key is known to be compromised or breakable; make a new one."
 _CHECKS = ("fermat", "roca", "rsainvalid", "rsapoly", "sharedprimes", "smallfactors", "smalld", "dsasparse")
 
 
-def site_problem(key_type: str, bits: int, allowed_types: Collection[str], minimum_bits: Mapping[str, int]) -> str | None:
+def site_problem(key_type: str, bits: int, allowed_types: Collection[str], minimum_bits: Mapping[str, int | None]) -> str | None:
     """What the instance's rules have against a key, as the end of a sentence that begins "Your SSH key"; None for nothing.
 
-    Asked when a key is entered and, since the rules may change, at every use of it (contract: allowed 2.4).
+    Asked when a key is entered and, since the rules may change, at every use of it (contract: allowed 2.4). A minimum of None, and
+    allowed types of which none exists, stand for settings that cannot be read.
     """
     if allowed_types and key_type not in allowed_types:
-        return f"type is forbidden. Must be {' or '.join(name for name in KEY_TYPES if name in allowed_types)}"
+        names = [name for name in KEY_TYPES if name in allowed_types]
+        return f"type is forbidden. Must be {' or '.join(names)}" if names else UNREADABLE_RULES
     minimum = minimum_bits.get(key_type, 0)
+    if minimum is None:
+        return UNREADABLE_RULES
     return f"must be at least {minimum} bits" if bits < minimum else None
 
 

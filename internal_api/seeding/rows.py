@@ -1,10 +1,13 @@
-"""Finding the row that an entry means."""
+"""Finding the row that an entry means, and the rules of the models on what an entry says."""
 
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 
-from internal_api.seeding.entries import Entry, SeedError, integer
+from internal_api.model_fields import invalid_part
+from internal_api.seeding.entries import Entry, Parser, SeedError, integer
+from internal_api.stored_values import column, update_row, validate_value
 
 
 def matched_row(entry: Entry, rows: QuerySet[Any], by_name: QuerySet[Any], name: str) -> Any:
@@ -33,10 +36,21 @@ def new_id(entry: Entry) -> dict[str, Any]:
 
 
 def update(row: Any, values: dict[str, Any]) -> bool:
-    """Set what differs and save; whether anything did."""
-    changed = {name: value for name, value in values.items() if getattr(row, name) != value}
-    for name, value in changed.items():
-        setattr(row, name, value)
-    if changed:
-        row.save()
-    return bool(changed)
+    """Set what differs, validate it and save; whether anything did. Raises InvalidValueError."""
+    return update_row(row, values)
+
+
+def checked(model: type[Model], name: str, parser: Parser) -> Parser:
+    """The parser, after which the model's field of this name has its say, so that no rule stands in two places."""
+    field = column(model, name)
+
+    def parse(value: Any, path: str) -> Any:
+        parsed = parser(value, path)
+        try:
+            validate_value(field, parsed)
+        except ValidationError as error:
+            part = invalid_part(error)
+            raise (SeedError(path + part.place, part.problem) if part else SeedError(path, error.messages[0])) from error
+        return parsed
+
+    return parse

@@ -3,10 +3,11 @@
 from typing import ClassVar
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
 
-from accounts.models import SSHKey
+from accounts.models import KeyKind, SSHKey
 from internal_api.models import Audited
 from repositories.models.namespace import Namespace
 from repositories.models.project import Project, place_name
@@ -54,6 +55,7 @@ class Member(Audited):
             models.UniqueConstraint(fields=["user", "project"], name="member_of_project_unique"),
             models.CheckConstraint(condition=_ONE_SOURCE, name="member_one_source"),
             models.CheckConstraint(condition=models.Q(access_level__in=AccessLevel.values), name="member_access_level_known"),
+            models.CheckConstraint(condition=models.Q(state__in=MemberState.values), name="member_state_known"),
         ]
 
     def __str__(self) -> str:
@@ -61,6 +63,12 @@ class Member(Audited):
 
     def audit_name(self) -> str:
         return f"{place_name(self)}: {self.user.username}"
+
+    def clean(self) -> None:
+        """A user's own namespace has no members."""
+        super().clean()
+        if self.namespace is not None and not self.namespace.is_group:
+            raise ValidationError({"namespace": "A user's own namespace has no members."})
 
 
 class GroupLink(Audited):
@@ -87,6 +95,13 @@ class GroupLink(Audited):
     def audit_name(self) -> str:
         return f"{place_name(self)}: {self.group.audit_name()}"
 
+    def clean(self) -> None:
+        """Only another group can be invited."""
+        super().clean()
+        group: Namespace | None = getattr(self, "group", None)  # a form that names none has said so itself
+        if group is not None and (not group.is_group or group == self.namespace):
+            raise ValidationError({"group": "Only another group can be invited."})
+
 
 class DeployKeyGrant(Audited):
     """A deploy key enabled for a project."""
@@ -105,3 +120,10 @@ class DeployKeyGrant(Audited):
 
     def audit_name(self) -> str:
         return f"{self.project.audit_name()}: {self.key}"
+
+    def clean(self) -> None:
+        """A deploy key is a key of its own."""
+        super().clean()
+        key: SSHKey | None = getattr(self, "key", None)  # likewise
+        if key is not None and key.kind != KeyKind.DEPLOY:
+            raise ValidationError({"key": "The key belongs to a user; a deploy key is a key of its own."})

@@ -3,12 +3,23 @@
 from typing import ClassVar, Protocol
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils import timezone
 
+from internal_api.blank_names import not_blank
 from internal_api.models import Audited
+from internal_api.models.instance_settings import validate_branch_name
 from repositories.models.namespace import Namespace, Visibility
 from repositories.models.storage import Storage
+from repositories.policy.repository_path import is_relative_path
+
+
+def validate_relative_path(path: str) -> None:
+    """Raise ValidationError for a path that does not stay below its storage."""
+    if not is_relative_path(path):
+        raise ValidationError(f"{path!r} is not a path below a storage, such as group/project.git.")
 
 
 class FeatureLevel(models.TextChoices):
@@ -30,12 +41,12 @@ class Project(Audited):
     archived = models.BooleanField(default=False)
     creator = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="created_projects")
     storage = models.ForeignKey(Storage, on_delete=models.PROTECT, related_name="projects")
-    relative_path = models.CharField(max_length=1024, null=True, blank=True)  # noqa: DJ001  null means hashed storage
+    relative_path = models.CharField(max_length=1024, null=True, blank=True, validators=[validate_relative_path])  # noqa: DJ001  null means hashed storage
     repository_exists = models.BooleanField(default=True)
     wiki_exists = models.BooleanField(default=True)
     empty = models.BooleanField(default=False, help_text="No branch has been pushed yet.")
     read_only = models.BooleanField(default=False, help_text="The repository is being moved or repaired.")
-    default_branch = models.CharField(max_length=255, default="main")
+    default_branch = models.CharField(max_length=255, default="main", validators=[validate_branch_name])
     default_branch_is_provisional = models.BooleanField(
         default=False, editable=False, help_text="Decided while Gitaly did not answer; a worker asks again."
     )
@@ -44,7 +55,7 @@ class Project(Audited):
     lfs_enabled = models.BooleanField(default=True)
     merge_requests_enabled = models.BooleanField(default=True)
     printing_merge_request_link_enabled = models.BooleanField(default=True)
-    storage_size = models.BigIntegerField(default=0, help_text="Bytes.")
+    storage_size = models.BigIntegerField(default=0, validators=[MinValueValidator(0)], help_text="Bytes.")
     size_measured_at = models.DateTimeField(null=True, blank=True, editable=False)
     size_is_due = models.BooleanField(default=False, editable=False, help_text="A measurement is waiting for its time.")
     last_activity_at = models.DateTimeField(null=True, blank=True)
@@ -67,6 +78,8 @@ class Project(Audited):
             ),
             models.CheckConstraint(condition=models.Q(wiki_access_level__in=FeatureLevel.values), name="project_wiki_level_known"),
             models.CheckConstraint(condition=models.Q(storage_size__gte=0), name="project_storage_size_not_negative"),
+            models.CheckConstraint(condition=~models.Q(relative_path=""), name="project_relative_path_not_empty"),
+            not_blank("default_branch", name="project_default_branch_not_blank"),
         ]
 
     def __str__(self) -> str:

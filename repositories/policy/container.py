@@ -33,6 +33,14 @@ def the_address_is_allowed(request: Request) -> Denied | None:
     return Denied(Reason.ADDRESS_NOT_ALLOWED, not_found(request).message)
 
 
+def the_access_rules_are_readable(request: Request) -> Denied | None:
+    """While part of what restricts the project cannot be read, nobody reaches it; told to those who may know of it."""
+    container = request.container
+    if container is None or not container.has_unreadable_rules:
+        return None
+    return Denied(Reason.RULES_UNREADABLE, messages.RULES_UNREADABLE)
+
+
 def designs_are_for_the_web(request: Request) -> Denied | None:
     """Designs are not kept in Git here, which those who can read the project are told (contract: decisions 18)."""
     if request.repository_type == RepositoryType.DESIGN:

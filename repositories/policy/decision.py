@@ -21,6 +21,7 @@ RULES: tuple[Rule, ...] = (
     container.the_project_is_there,
     container.the_project_is_visible,
     container.the_address_is_allowed,
+    container.the_access_rules_are_readable,
     container.designs_are_for_the_web,
     container.the_group_takes_the_protocol,
     container.the_namespace_admits_the_certificate,

@@ -41,6 +41,7 @@ APPLIES: Mapping[Rule, Callable[[Request], bool]] = {
     container.the_project_is_there: _always,
     container.the_project_is_visible: _has_project,
     container.the_address_is_allowed: lambda request: request.container is not None and bool(request.container.root_ip_allowlist),
+    container.the_access_rules_are_readable: lambda request: request.container is not None,
     container.designs_are_for_the_web: lambda request: request.repository_type == RepositoryType.DESIGN,
     container.the_group_takes_the_protocol: lambda request: (
         request.container is not None and request.protocol != "web" and not request.instance.enabled_git_access_protocol

@@ -123,7 +123,10 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """The project whose repository is asked for, and what it inherits from the groups above it."""
+    """The project whose repository is asked for, and what it inherits from the groups above it.
+
+    `has_unreadable_rules`: a stored value that restricts the project, or says where it lies, cannot be read.
+    """
 
     id: int
     full_path: str
@@ -147,6 +150,7 @@ class Project:
     default_branch_push: str = "maintainer"
     developer_can_initial_push: bool = False
     shows_merge_request_links: bool = True
+    has_unreadable_rules: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,3 +170,4 @@ class Destination:
     root_protocol: str = "all"
     root_ip_allowlist: tuple[str, ...] = ()
     root_enforces_ssh_certificates: bool = False
+    has_unreadable_rules: bool = False

@@ -33,6 +33,7 @@ NAMESPACE_NOT_ALLOWED = "You are not allowed to access projects in this namespac
 NAMESPACE_NOT_FOUND = "The namespace you were looking for could not be found."
 PROJECT_NOT_FOUND = "The project you were looking for could not be found or you don't have permission to view it."
 WIKI_NOT_FOUND = "The wiki you were looking for could not be found."
+RULES_UNREADABLE = "The access rules of this project cannot be read. Please contact your administrator."
 NO_REPOSITORY = "A repository for this project does not exist yet."
 NO_WIKI_REPOSITORY = "A repository for this wiki does not exist yet."
 

@@ -3,20 +3,12 @@
 import re
 
 _LIKE_AN_OBJECT_ID = re.compile(r"[0-9a-fA-F]{40}")
-_FORBIDDEN = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(/|$)|\.$|/$|^/|^\.")
 REPLACEMENT_CHARACTER = "\ufffd"
 
 
 def looks_like_an_object_id(name: str) -> bool:
     """Whether a name begins with 40 hexadecimal digits, so that Git might take it for an id."""
     return _LIKE_AN_OBJECT_ID.match(name) is not None
-
-
-def is_valid_name(name: str) -> bool:
-    """Whether a name may be given to a branch or a tag: legal for Git, and no trap for people."""
-    if not name or name == "HEAD" or name.startswith(("-", "refs/heads/", "refs/remotes/")):
-        return False
-    return _FORBIDDEN.search(name) is None
 
 
 def covers(pattern: str, name: str) -> bool:

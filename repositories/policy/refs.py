@@ -3,13 +3,14 @@
 Merge requests are not kept here: the rows that need one (collaboration in 5.3, a merge in progress in 5.4 row 9) never hold.
 """
 
+from internal_api.branch_names import is_valid_name
 from repositories.policy import messages
 from repositories.policy.abilities import can_administer, can_push_code
 from repositories.policy.accounts import deploy_key_may_act_for
 from repositories.policy.changes import Change
 from repositories.policy.facts import Project
 from repositories.policy.protection import BranchRule, TagRule, counts_as_protected, may_push_to
-from repositories.policy.ref_names import REPLACEMENT_CHARACTER, is_valid_name, looks_like_an_object_id
+from repositories.policy.ref_names import REPLACEMENT_CHARACTER, looks_like_an_object_id
 from repositories.policy.request import Request
 from repositories.policy.verdicts import Denied, HasNewCommits, IsForced, NeedsGit, Question, Reason
 

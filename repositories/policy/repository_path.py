@@ -156,6 +156,12 @@ def container_path(full_path: str, repository_type: str) -> str:
     return full_path + {RepositoryType.WIKI: _WIKI, RepositoryType.DESIGN: _DESIGN}.get(RepositoryType(repository_type), "")
 
 
+def is_relative_path(text: str) -> bool:
+    """Whether a repository may lie at this path below its storage, and nowhere else."""
+    segments = text.split("/")
+    return text.isprintable() and all(segment and segment not in (".", "..") for segment in segments)
+
+
 def relative_path(project_id: int, repository_type: str, stored: str | None = None) -> str:
     """Where the repository lies below its storage: as stored, or by the hash of the project's id."""
     if stored is not None:

@@ -32,6 +32,7 @@ class Reason(StrEnum):
     WIKI_NOT_FOUND = "wiki_not_found"
     NAMESPACE_ARCHIVED = "namespace_archived"
     PROJECTS_LIMIT_REACHED = "projects_limit_reached"
+    RULES_UNREADABLE = "rules_unreadable"
     ADDRESS_NOT_ALLOWED = "address_not_allowed"
     NO_REPOSITORY = "no_repository"
     DOWNLOAD_NOT_ALLOWED = "download_not_allowed"

@@ -1,6 +1,5 @@
 """The `storages`, `groups` and `projects` sections of a seed file: rows, routes, members and deploy keys."""
 
-from ipaddress import ip_network
 from typing import Any
 
 from django.db.models import ProtectedError, RestrictedError
@@ -25,7 +24,8 @@ from internal_api.seeding.entries import (
     text,
     texts,
 )
-from internal_api.seeding.rows import matched_row, new_id, update
+from internal_api.seeding.rows import checked, matched_row, new_id, update
+from internal_api.stored_values import create_row
 from repositories.models import (
     AccessLevel,
     FeatureLevel,
@@ -53,18 +53,8 @@ from repositories.services.repository_creation import not_made, provide_reposito
 ROLES = {level.name.lower(): level.value for level in AccessLevel}
 
 
-def _ranges(value: Any, path: str) -> list[str]:
-    ranges = texts(value, path)
-    for index, entry in enumerate(ranges):
-        try:
-            ip_network(entry, strict=False)
-        except ValueError:
-            raise SeedError(f"{path}[{index}]", "is not a range of addresses such as 10.0.0.0/8") from None
-    return ranges
-
-
 _GROUP: dict[str, Parser] = {
-    "name": text,
+    "name": checked(Namespace, "name", text),
     "visibility": choice(Visibility.values),
     "archived": boolean,
     "project_creation_level": choice(ProjectCreationLevel.values),
@@ -74,13 +64,13 @@ _GROUP: dict[str, Parser] = {
 }
 _TOP_LEVEL_GROUP: dict[str, Parser] = {
     "enabled_git_access_protocol": choice(GitProtocolChoice.values),
-    "ip_allowlist": _ranges,
+    "ip_allowlist": checked(Namespace, "ip_allowlist", texts),
     "enforce_ssh_certificates": boolean,
     "disable_ssh_keys": boolean,
-    "verified_email_domains": texts,
+    "verified_email_domains": checked(Namespace, "verified_email_domains", texts),
 }
 _PROJECT: dict[str, Parser] = {
-    "name": text,
+    "name": checked(Project, "name", text),
     "description": any_text,
     "visibility": choice(Visibility.values),
     "archived": boolean,
@@ -91,12 +81,12 @@ _PROJECT: dict[str, Parser] = {
     "printing_merge_request_link_enabled": boolean,
 }
 _REPOSITORY: dict[str, Parser] = {
-    "relative_path": optional(text),
+    "relative_path": optional(checked(Project, "relative_path", text)),
     "exists": boolean,
     "wiki_exists": boolean,
     "empty": boolean,
     "read_only": boolean,
-    "default_branch": text,
+    "default_branch": checked(Project, "default_branch", text),
 }
 _DEPLOY_KEY = {"id", "title", "key", "can_push", "owner", "expires_at"}
 
@@ -108,9 +98,10 @@ def load_storage(report: Report, entry: Entry) -> Storage | None:
     if entry.is_absent:
         _remove(report, entry, "storages", row)
         return None
-    values = entry.fields({"gitaly_address": text, "gitaly_token": optional(text)})
+    address = checked(Storage, "gitaly_address", text)
+    values = entry.fields({"gitaly_address": address, "gitaly_token": optional(checked(Storage, "gitaly_token", text))})
     if row is None:
-        row = Storage.objects.create(name=name, **values)
+        row = create_row(Storage, name=name, **values)
         report.count("storages", "created")
     else:
         report.changed("storages", update(row, values))

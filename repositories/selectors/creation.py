@@ -1,11 +1,15 @@
 """Where a first push would create its project (contract: allowed 4.7)."""
 
+import json
+
 from django.db.models import Exists, Max, OuterRef, Q
 from django.db.models.functions import Least
 from django.utils import timezone
 
+from internal_api.stored_values import report_unreadable
 from repositories.models import Member, MemberState, Namespace, NamespaceKind, NamespaceLineage, ProjectCreationLevel
 from repositories.policy import Destination, Role, User
+from repositories.policy.addresses import readable_ranges
 from repositories.selectors.namespaces import find_namespace
 
 _LEAST_ROLE = {ProjectCreationLevel.DEVELOPER: Role.DEVELOPER, ProjectCreationLevel.MAINTAINER: Role.MAINTAINER}
@@ -19,6 +23,9 @@ def find_destination(user: User, namespace_path: str) -> Destination | None:
     if namespace is None or namespace.root is None:
         return None
     root = namespace.root
+    ranges = readable_ranges(json.dumps(root.ip_allowlist))
+    if ranges is None:
+        report_unreadable(Namespace._meta.db_table, "ip_allowlist", root.pk)  # noqa: SLF001  Django's public name for it
     is_personal = namespace.kind == NamespaceKind.USER
     may_create = _is_own(user, namespace) if is_personal else _may_create_in_group(user, namespace)
     return Destination(
@@ -29,8 +36,9 @@ def find_destination(user: User, namespace_path: str) -> Destination | None:
         root_path=root.route.path,
         root_is_group=root.is_group,
         root_protocol=root.enabled_git_access_protocol,
-        root_ip_allowlist=tuple(root.ip_allowlist),
+        root_ip_allowlist=ranges or (),
         root_enforces_ssh_certificates=root.enforce_ssh_certificates,
+        has_unreadable_rules=ranges is None,
     )
 
 

@@ -1,9 +1,7 @@
 """The facts of one decision, gathered in one statement; one more when the path is a former one."""
 
-import json
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
 
 from django.db import connection
@@ -15,9 +13,12 @@ from internal_api.encryption import decrypt
 from internal_api.instance import settings_of_version
 from internal_api.models import InstanceSettings
 from internal_api.statements import Row, clock, fetch_row
+from internal_api.stored_values import report_unreadable
 from internal_api.text import ascii_lower
+from repositories.models.storage import is_gitaly_address
 from repositories.policy import Actor, Change, Instance, Key, Project, Protection, RepositoryType, Role, User
-from repositories.policy.repository_path import Candidate, candidates, clean_path, parse_gl_repository
+from repositories.policy.addresses import readable_ranges
+from repositories.policy.repository_path import Candidate, candidates, clean_path, is_relative_path, parse_gl_repository
 from repositories.selectors.facts_sql import KEY_COLUMNS, PROJECT_COLUMNS, USER_COLUMNS, ContainerKind, facts_sql
 from repositories.selectors.instance import instance_of
 from repositories.selectors.protection import protection_of, rules_wanted
@@ -26,6 +27,7 @@ _USER = 1 + len(KEY_COLUMNS)
 _PROJECT = _USER + len(USER_COLUMNS)
 _STORAGE = _PROJECT + len(PROJECT_COLUMNS)
 _FORMER_PATH = -3
+_NAMESPACES, _PROJECTS, _STORAGES = "repositories_namespace", "repositories_project", "repositories_storage"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +113,15 @@ def _type_of(named: tuple[Candidate, ...], found: str) -> RepositoryType:
 def _facts(row: Row, repository_type: RepositoryType) -> Facts:
     settings = settings_of_version(row[0])
     user = _user(row[_USER:_PROJECT], settings)
+    project, storage = _project(row[_PROJECT:_STORAGE], settings), _storage(row[_STORAGE:_FORMER_PATH], row[_PROJECT])
+    if project is not None and storage is None:
+        project = replace(project, has_unreadable_rules=True)
     return Facts(
         settings=settings,
         instance=instance_of(settings),
         actor=Actor(_key(row[1:_USER], settings), user),
-        project=_project(row[_PROJECT:_STORAGE], settings),
-        storage=_storage(row[_STORAGE:_FORMER_PATH]),
+        project=project,
+        storage=storage,
         repository_type=repository_type,
         key_use_is_old=bool(row[_USER - 1]),
         activity_is_old=bool(row[_USER + 13]),
@@ -163,6 +168,9 @@ def _project(row: Row, settings: InstanceSettings) -> Project | None:
         return None
     project_id, full_path, visibility, archived, read_only, empty, repository, wiki, code_level, wiki_level, branch = row[:11]
     root_id, root_path, is_group, protocol, allowlist, certificates, over_limit, limit, push_level, initial_push, links = row[11:]
+    ranges = readable_ranges(allowlist)
+    if ranges is None:
+        report_unreadable(_NAMESPACES, "ip_allowlist", root_id)
     return Project(
         project_id,
         full_path,
@@ -179,31 +187,33 @@ def _project(row: Row, settings: InstanceSettings) -> Project | None:
         root_path,
         bool(is_group),
         protocol,
-        _texts(allowlist),
+        ranges or (),
         bool(certificates),
         bool(over_limit),
         limit,
         push_level or settings.default_branch_push,
         bool(initial_push),
         bool(links),
+        has_unreadable_rules=ranges is None,
     )
 
 
-def _texts(value: Any) -> tuple[str, ...]:
-    """A JSON list of texts, as either database returns it."""
-    if isinstance(value, str):
-        return () if value == "[]" else _parsed(value)
-    return tuple(value or ())
-
-
-@lru_cache(maxsize=256)
-def _parsed(text: str) -> tuple[str, ...]:
-    return tuple(json.loads(text))
-
-
-def _storage(row: Row) -> StorageFacts | None:
-    name, address, token, relative_path = row
-    return None if name is None else StorageFacts(name, address, decrypt(token) if token else None, relative_path)
+def _storage(row: Row, project_id: int | None) -> StorageFacts | None:
+    """Where the project lies; None without a project, or when it cannot be read."""
+    storage_id, name, address, token, relative_path = row
+    if project_id is None:
+        return None
+    if not is_gitaly_address(address):
+        report_unreadable(_STORAGES, "gitaly_address", storage_id)
+        return None
+    if relative_path is not None and not is_relative_path(relative_path):
+        report_unreadable(_PROJECTS, "relative_path", project_id)
+        return None
+    try:
+        return StorageFacts(name, address, decrypt(token) if token else None, relative_path)
+    except ValueError:
+        report_unreadable(_STORAGES, "gitaly_token", storage_id)
+        return None
 
 
 def with_otp_session(facts: Facts) -> Facts:

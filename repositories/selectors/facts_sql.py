@@ -107,7 +107,7 @@ PROJECT_COLUMNS = (
     "n.developer_can_initial_push",
     "p.merge_requests_enabled AND p.printing_merge_request_link_enabled",
 )
-STORAGE_COLUMNS = ("storage.name", "storage.gitaly_address", "storage.gitaly_token", "p.relative_path", "p.former_path")
+STORAGE_COLUMNS = ("p.storage_id", "storage.name", "storage.gitaly_address", "storage.gitaly_token", "p.relative_path", "p.former_path")
 
 
 _JOINS = (

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 from django.db.models import F, Q
 
+from internal_api.branch_names import is_valid_name
 from internal_api.errors import UnavailableError
 from internal_api.models import InstanceSettings
 from repositories.errors import InvalidProjectError
 from repositories.models import Namespace, Project, PushEvent
 from repositories.policy import Change, RepositoryType
-from repositories.policy.ref_names import is_valid_name
-from repositories.services.protected_refs import LEVELS, protect_branch
+from repositories.services.protected_refs import LEVELS, protect_pushed_branch
 
 if TYPE_CHECKING:
     from repositories.gitaly.client import GitalyClient  # gRPC is loaded by those who need it
@@ -133,8 +133,8 @@ def protect_default_branch(project: Project, push: str, merge: str) -> None:
     if project.protected_branches.filter(name=project.default_branch).exists():
         return
     namespace = Namespace.objects.get(pk=project.namespace_id)
-    levels = {"push": namespace.default_branch_push or push, "merge": namespace.default_branch_merge or merge}
-    protect_branch(project, project.default_branch, {kind: [LEVELS[level]] for kind, level in levels.items()})
+    push, merge = namespace.default_branch_push or push, namespace.default_branch_merge or merge
+    protect_pushed_branch(project, project.default_branch, LEVELS[push], LEVELS[merge])
 
 
 def _move_to(project: Project, branch: str) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 from django.db import transaction
 
 from accounts.models import SSHKey, User
+from internal_api.stored_values import validate_fields
 from repositories.errors import InvalidAccessError
 from repositories.models import Namespace, Project, ProtectedBranch, ProtectedRefGrant, ProtectedTag
 
@@ -49,13 +50,16 @@ def protect_branch(
 ) -> bool:
     """Protect a branch, or all that a pattern covers; whether anything changed. Of groups only top-level ones have rules.
 
-    A new rule lets maintainers push and merge, unless `grants` (of "push", "merge") say otherwise. Raises InvalidAccessError.
+    A new rule lets maintainers push and merge, unless `grants` (of "push", "merge") say otherwise.
+    Raises InvalidAccessError, and InvalidValueError for a name that can match nothing.
     """
     if isinstance(where, Namespace) and (where.parent_id is not None or not where.is_group):
         raise InvalidAccessError("Only top-level groups protect branches.")
     place = {"project": where} if isinstance(where, Project) else {"namespace": where}
     with transaction.atomic():
         rule, is_new = ProtectedBranch.objects.get_or_create(name=name, **place)
+        if is_new:
+            validate_fields(rule)
         changed = _set_grants(rule, {**({"push": [40], "merge": [40]} if is_new else {}), **grants})
         if allow_force_push is not None and rule.allow_force_push != allow_force_push:
             rule.allow_force_push = allow_force_push
@@ -64,10 +68,20 @@ def protect_branch(
         return is_new or changed
 
 
+def protect_pushed_branch(project: Project, name: str, push: int, merge: int) -> None:
+    """Protect a branch that a push has made, whatever its name: a push that has happened is not refused."""
+    with transaction.atomic():
+        rule, is_new = ProtectedBranch.objects.get_or_create(name=name, project=project)
+        if is_new:
+            _set_grants(rule, {"push": [push], "merge": [merge]})
+
+
 def protect_tag(project: Project, name: str, grants: Mapping[str, Iterable[Grantee]]) -> bool:
     """Protect a tag, or all that a pattern covers; a new rule lets maintainers create. Whether anything changed."""
     with transaction.atomic():
         rule, is_new = ProtectedTag.objects.get_or_create(project=project, name=name)
+        if is_new:
+            validate_fields(rule)
         return _set_grants(rule, {**({"create": [40]} if is_new else {}), **grants}) or is_new
 
 

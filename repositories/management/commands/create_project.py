@@ -3,12 +3,12 @@
 from argparse import ArgumentParser
 from typing import Any
 
+from internal_api.branch_names import is_valid_name
 from internal_api.errors import DomainError
 from internal_api.management.operator import OperatorCommand
 from internal_api.models import InstanceSettings
 from repositories.errors import InvalidProjectError
 from repositories.models import Visibility
-from repositories.policy.ref_names import is_valid_name
 from repositories.selectors.namespaces import find_namespace
 from repositories.services.default_branch import set_default_branch
 from repositories.services.projects import create_project

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.ssh.fingerprint import fingerprint_of_parameter, fingerprint_of_search, lenient_base64_decode, md5_fingerprint
-from accounts.ssh.public_key import KEY_TYPES, InvalidPublicKeyError, parse_public_key
+from accounts.ssh.public_key import InvalidPublicKeyError, parse_public_key
 from accounts.ssh.weakness import compromise, site_problem
+from internal_api.ssh_key_types import KEY_TYPES
 from tests import public_keys
 
 ALL = {

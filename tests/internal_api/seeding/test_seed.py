@@ -226,7 +226,7 @@ def test_a_key_is_judged_by_the_rules_before_the_file_or_after(tmp_path: Path, d
         ("groups: [{path: admin}]", "groups[0]: Group 'admin' is not accepted: The name is reserved."),
         ("groups: [{path: a b}]", "groups[0]: Group 'a b' is not accepted"),
         ("groups: [{path: acme, members: {ann: owner}}]", "groups[0].members.ann: there is no user 'ann'"),
-        ("groups: [{path: acme, ip_allowlist: [everywhere]}]", "groups[0].ip_allowlist[0]: is not a range"),
+        ("groups: [{path: acme, ip_allowlist: [everywhere]}]", "groups[0].ip_allowlist[0]: 'everywhere' is not a range"),
         ("groups: [{path: acme}, {path: acme/b, ip_allowlist: [10.0.0.0/8]}]", "groups[1].ip_allowlist: is for top-level groups"),
         ("groups: [{path: acme, shared_with: {x: guest}}]", "groups[0].shared_with.x: there is no group 'x'"),
         ("groups: [{path: acme, shared_with: {acme: guest}}]", "groups[0].shared_with.acme: Only another group can be invited."),
@@ -237,6 +237,14 @@ def test_a_key_is_judged_by_the_rules_before_the_file_or_after(tmp_path: Path, d
         ("instance: {read_only: 1}", "instance.read_only: is not true or false"),
         ("instance: {feature_flags: {gitaly_x: {project: []}}}", "instance.feature_flags.gitaly_x.project: is not a known key; did you mean 'projects'?"),
         ("instance: {broadcasts: [{}]}", "instance.broadcasts[0].message: is missing"),
+        ("instance: {broadcasts: [{mesage: x}]}", "instance.broadcasts[0].message: is missing"),
+        ("instance: {broadcasts: [{message: x, starts_at: tomorrow}]}", "instance.broadcasts[0].starts_at: is not a time"),
+        ("instance: {allowed_key_types: [rsa]}", "instance.allowed_key_types[0]: 'rsa' is not a type of SSH key; did you mean 'ssh-rsa'?"),
+        ("instance: {minimum_key_bits: {ssh-rsa: abc}}", "instance.minimum_key_bits.ssh-rsa: is not a number from 0 to 65536"),
+        ("instance: {default_branch_name: a..b}", "instance.default_branch_name: 'a..b' is not a branch name that Git accepts."),
+        ("instance: {receive_max_input_size: 2147483648}", "instance.receive_max_input_size: Ensure this value is less than or equal to 2147483647."),
+        ("groups: [{path: acme, verified_email_domains: ['@x.org']}]", "groups[0].verified_email_domains[0]: '@x.org' is not a domain"),
+        ("storages: [{name: x, gitaly_address: gitaly}]", "storages[0].gitaly_address: A Gitaly address starts with unix:"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_by_its_place_and_changes_nothing(tmp_path: Path, db: None, document: str, error: str) -> None:

@@ -13,9 +13,9 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from accounts.models import SSHKey, User
+from internal_api.branch_names import is_valid_name
 from repositories.models import Project, PushEvent, Webhook
 from repositories.policy import Change, messages, parse_changes
-from repositories.policy.ref_names import is_valid_name
 from repositories.services.access import set_member
 from repositories.services.protected_refs import protect_branch, protect_tag
 from tests.factories import SSHKeyFactory

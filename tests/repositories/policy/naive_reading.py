@@ -21,6 +21,7 @@ PROJECT_404 = "The project you were looking for could not be found or you don't 
 WIKI_404 = "The wiki you were looking for could not be found."
 NAMESPACE_404 = "The namespace you were looking for could not be found."
 NO_PUSH = "You are not allowed to push code to this project."
+UNREADABLE = "The access rules of this project cannot be read. Please contact your administrator."
 
 
 class Reading(NamedTuple):
@@ -220,6 +221,8 @@ def read_contract(request: Request) -> Reading:  # noqa: C901, PLR0911, PLR0912,
             return denied("project_not_found", PROJECT_404)
         if address_is_refused:
             return denied("address_not_allowed", PROJECT_404)
+        if namespace is not None and namespace.has_unreadable_rules:
+            return denied("rules_unreadable", UNREADABLE)
         return denied("design_only_on_the_web", "Designs are only accessible using the web interface")
     # 4.3 row 10
     if request.action not in {"git-upload-pack", "git-upload-archive", "git-receive-pack"}:
@@ -247,8 +250,11 @@ def read_contract(request: Request) -> Reading:  # noqa: C901, PLR0911, PLR0912,
     # step 6; for a wiki "its project unreadable"
     if address_is_refused:
         return denied("address_not_allowed", WIKI_404 if asks_for_wiki else PROJECT_404)
-    # 4.3 row 5, the namespace's part: after visibility (decisions: the order of 4.3 row 5)
+    # Stored rules that cannot be read let nobody through; told to those who may know of the project.
     assert namespace is not None
+    if namespace.has_unreadable_rules:
+        return denied("rules_unreadable", UNREADABLE)
+    # 4.3 row 5, the namespace's part: after visibility (decisions: the order of 4.3 row 5)
     if protocol != "web" and not only and namespace.root_protocol not in {"", "all"} and namespace.root_protocol != protocol:
         return denied("protocol_not_allowed", f"Git access over {protocol.upper()} is not allowed")
     # step 1: after visibility (decisions: the order of 4.4 step 1)

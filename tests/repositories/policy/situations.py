@@ -293,6 +293,7 @@ CONTAINERS = combined(
     root_ip_allowlist=mostly((), ("10.0.0.0/8",), ("192.168.7.1/24", "2001:db8::/32"), times=3),
     root_enforces_ssh_certificates=rarely(3),
     over_storage_limit=rarely(),
+    has_unreadable_rules=rarely(7),
 )
 FEATURES = combined(
     project,
@@ -377,6 +378,7 @@ DESTINATIONS = (
             {"root_path": "acme", "root_protocol": "http"},
             {"root_path": "acme", "root_ip_allowlist": ("10.0.0.0/8",)},
             {"root_path": "acme", "root_enforces_ssh_certificates": True},
+            {"root_path": "acme", "has_unreadable_rules": True},
             {
                 "root_path": "acme",
                 "root_protocol": "ssh",

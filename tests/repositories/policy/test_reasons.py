@@ -74,6 +74,7 @@ SITUATIONS: dict[Reason, Request] = {
     Reason.PROJECTS_LIMIT_REACHED: ask(DEVELOPER, PUSH, None, path="acme/fresh", destination=replace(DESTINATION, has_room=False)),
     Reason.PROJECT_NOT_FOUND: ask(STRANGER, PULL, R),
     Reason.WIKI_NOT_FOUND: ask(STRANGER, PULL, R, repository_type="wiki"),
+    Reason.RULES_UNREADABLE: ask(DEVELOPER, PULL, project(has_unreadable_rules=True)),
     Reason.ADDRESS_NOT_ALLOWED: ask(DEVELOPER, PULL, project(root_ip_allowlist=("10.0.0.0/8",)), check_ip="11.0.0.1"),
     Reason.NO_REPOSITORY: ask(DEVELOPER, PULL, project(repository_exists=False)),
     Reason.DOWNLOAD_NOT_ALLOWED: ask(member(Role.GUEST), PULL, R),

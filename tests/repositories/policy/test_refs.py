@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from internal_api.branch_names import is_valid_name
 from repositories.policy import (
     Actor,
     Allowed,
@@ -29,7 +30,7 @@ from repositories.policy import (
     decide,
 )
 from repositories.policy import messages as texts
-from repositories.policy.ref_names import covers, is_valid_name, looks_like_an_object_id
+from repositories.policy.ref_names import covers, looks_like_an_object_id
 from tests.repositories.policy.questions import ADMIN, PUSH, WRITING_KEY, ask, member, project
 
 NONE, OLD, NEW = "0" * 40, "d14d6c0abdd253381df51a723d58691b2ee1ab08", "570e7b2abdd848b95f2f578043fc23bd6f6fd24d"
