@@ -79,7 +79,7 @@ def make_groups(chance: random.Random) -> list[Namespace]:
         group = GroupFactory.create(path=f"Group{number}", parent=parent)
         Namespace.objects.filter(pk=group.pk).update(
             archived=chance.random() < 0.2,
-            default_branch_push=chance.choice([None, "developer", "nobody"]),
+            default_branch_push=chance.choice([None, "developer", "no_one"]),
             developer_can_initial_push=maybe(chance),
             enabled_git_access_protocol=chance.choice(["all", "ssh", "http"]),
             ip_allowlist=chance.choice([[], ["192.0.2.0/24"], ["192.0.2.0/24", "2001:db8::/32"]]),
@@ -110,7 +110,7 @@ def make_projects(chance: random.Random, places: list[Namespace]) -> list[Projec
             wiki_exists=maybe(chance),
             repository_access_level=chance.choice(["disabled", "private", "enabled"]),
             wiki_access_level=chance.choice(["disabled", "private", "enabled"]),
-            default_branch=chance.choice(["", "main", "trunk"]),
+            default_branch=chance.choice(["main", "trunk", "dev"]),
             relative_path=chance.choice([None, f"somewhere/{name}.git"]),
             merge_requests_enabled=maybe(chance),
             printing_merge_request_link_enabled=maybe(chance),
