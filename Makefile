@@ -86,7 +86,7 @@ fuzz: venv  ## a long run of bad input; EXAMPLES says how long
 	EXAMPLES=$${EXAMPLES:-2000} $(PYTEST) tests/test_bad_input.py tests/test_openapi.py tests/test_fuzzed_parsers.py
 
 chaos: venv  ## kill what can be killed, and print what was lost
-	CHAOS_PUSHES=$${CHAOS_PUSHES:-1000} $(BIN)/python -m tests.servers -- $(BIN)/python -m pytest -q -s tests/live/test_accepted_pushes.py tests/live/test_faults.py tests/live/test_slow_dependencies.py tests/live/test_webhooks.py
+	CHAOS_PUSHES=$${CHAOS_PUSHES:-1000} STRANGERS_SECONDS=$${STRANGERS_SECONDS:-10} $(BIN)/python -m tests.servers -- $(BIN)/python -m pytest -q -s tests/live/test_accepted_pushes.py tests/live/test_faults.py tests/live/test_slow_dependencies.py tests/live/test_hostile_strangers.py tests/live/test_webhooks.py
 
 openapi: venv  ## write the API's description anew
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml

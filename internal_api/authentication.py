@@ -65,6 +65,7 @@ class ServiceJWTAuthentication(BaseAuthentication):
         try:
             return None, self.service.verify(token, service_secrets(self.service))
         except InvalidServiceTokenError as error:
+            note(request, refused=True)
             refused_tokens.labels(self.service.issuer).inc()
             refused_peers.count(peer_of(request.META), self.service.issuer, program_of(request.META))
             logger.info("A token of %s was refused: %s", self.service.issuer, error)

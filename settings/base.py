@@ -117,6 +117,7 @@ SPECTACULAR_SETTINGS = SPECTACULAR
 DECISION_SECONDS = env.number("DECISION_SECONDS")
 GITALY_TIMEOUT = env.number("GITALY_TIMEOUT")
 WEB_THREADS = env.number("WEB_THREADS")
+STRANGERS_PER_SECOND = env.number("STRANGERS_PER_SECOND")
 PREPARED = env.flag("DATABASE_PREPARED_STATEMENTS")
 
 
@@ -180,7 +181,7 @@ SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = EXTERNAL_URL.startswith("https://")
 CSRF_TRUSTED_ORIGINS = [EXTERNAL_URL]
 X_FRAME_OPTIONS = "SAMEORIGIN"
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher", "django.contrib.auth.hashers.ScryptPasswordHasher"]
+PASSWORD_HASHERS = ["accounts.password_hasher.BackgroundPBKDF2PasswordHasher", "django.contrib.auth.hashers.ScryptPasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},

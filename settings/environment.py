@@ -46,6 +46,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("DECISION_SECONDS", int, 50, "Seconds that one decision of /allowed may take, waiting for Gitaly included"),
     Option("GITALY_TIMEOUT", int, 10, "Seconds that one question to Gitaly may take within a decision"),
     Option("WEB_THREADS", int, 8, "Threads of each gunicorn process; at most half of them wait for Gitaly at any moment"),
+    Option("STRANGERS_PER_SECOND", int, 50, "Answers of each process to callers without a credential that holds; 0 sets no pace"),
     Option("LFS_TOKEN_TTL", int, 1800, "Life of an LFS token in seconds"),
     Option(
         "SCIM_TOKEN_GRACE", int, 3600, "Seconds for which a rotated SCIM token is still valid; `create_scim_token --now` rotates without"

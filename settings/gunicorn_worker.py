@@ -34,6 +34,7 @@ class ServiceWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         """Answer a request that gunicorn could not parse, or whose application failed outright."""
         from internal_api.metrics import observe_request  # noqa: PLC0415  the application is loaded by then
+        from internal_api.pacing import wait_for_turn  # noqa: PLC0415  likewise
 
         status = status_of(exc)
         peer = addr[0] if isinstance(addr, tuple) and addr else ""
@@ -42,6 +43,7 @@ class ServiceWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         else:
             self.log.warning("A malformed request from %s: %s", peer or "a unix socket", type(exc).__name__)
         observe_request(MALFORMED, "", int(status), 0.0, 0)
+        wait_for_turn(None)
         body = json.dumps({"message": f"{int(status)} {status.phrase}"})
         answer = (
             f"HTTP/1.1 {int(status)} {status.phrase}\r\nConnection: close\r\n"

@@ -7,3 +7,4 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EXTERNAL_URL = "http://localhost:3001"
 SSH_URL = "ssh://git@localhost"
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1", "unix"]
+STRANGERS_PER_SECOND = 0  # hundreds of refusals a second are the tests' daily bread

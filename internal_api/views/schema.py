@@ -1,33 +1,58 @@
 """GET /api/schema and /docs (contract: decisions 21a)."""
 
-from functools import lru_cache
+import threading
+from collections.abc import Callable
+from functools import wraps
 
 import yaml
 from django.http import HttpResponse
 from django.template.loader import render_to_string
 from rest_framework.request import Request
 
+from internal_api.errors import UnavailableError
 from internal_api.permissions import Anyone
 from internal_api.responses import encode
 from internal_api.views.base import InternalViewSet
 
+_rendering = threading.Lock()
 
-@lru_cache(maxsize=1)
+
+def rendered_once(render: Callable[[], bytes]) -> Callable[[], bytes]:
+    """Render once in a process: a second of CPU that any stranger could ask for.
+
+    By one thread, which others do not wait for: the generator is not made for several. Raises UnavailableError meanwhile.
+    """
+    found: list[bytes] = []
+
+    @wraps(render)
+    def rendered() -> bytes:
+        if not found:
+            if not _rendering.acquire(blocking=False):
+                raise UnavailableError
+            try:
+                found.append(render())
+            finally:
+                _rendering.release()
+        return found[0]
+
+    return rendered
+
+
+@rendered_once
 def _yaml() -> bytes:
-    """Rendered once in a process: a second of CPU that any stranger could ask for."""
     from internal_api.openapi import schema  # noqa: PLC0415  nothing of this is loaded before somebody asks
 
     return yaml.safe_dump(schema(), sort_keys=False, allow_unicode=True, width=140).encode()
 
 
-@lru_cache(maxsize=1)
+@rendered_once
 def _json() -> bytes:
     from internal_api.openapi import schema  # noqa: PLC0415  likewise
 
     return encode(schema())
 
 
-@lru_cache(maxsize=1)
+@rendered_once
 def _page() -> bytes:
     from internal_api.openapi import reference, schema  # noqa: PLC0415  likewise
 

@@ -1,0 +1,92 @@
+"""Strangers are answered at a pace, others are not."""
+
+import pytest
+from django.test import Client
+from pytest_django.fixtures import Settings
+
+from internal_api import pacing
+from internal_api.pacing import LONGEST, Pace
+from tests.factories import UserFactory
+
+
+class Clock:
+    """Time that passes only where somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.slept: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def test_a_second_s_worth_is_answered_at_once_and_then_one_by_one(clock: Clock) -> None:
+    pace = Pace(10, places=1, clock=clock, sleep=clock.sleep)
+    clock.now += 60
+    assert [pace.wait() for _ in range(11)] == [0.0] * 11
+    assert [round(pace.wait(), 6) for _ in range(3)] == [0.1, 0.1, 0.1]
+    clock.now += 0.5
+    assert [round(pace.wait(), 6) for _ in range(6)] == [0.0, 0.0, 0.0, 0.0, 0.0, 0.1], "half a second gave five turns, less the last one's"
+
+
+def test_nobody_is_held_back_longer_than_a_moment_and_none_waits_for_a_place() -> None:
+    clock, nested = Clock(), []
+
+    def sleep(seconds: float) -> None:
+        clock.slept.append(seconds)
+        nested.append(pace.wait())  # somebody else comes meanwhile
+
+    pace = Pace(1, places=1, clock=clock, sleep=sleep)
+    clock.now += 1
+    for _ in range(4):
+        pace.wait()
+    assert max(clock.slept) == LONGEST
+    assert set(nested) == {0.0}
+
+
+@pytest.fixture
+def paced(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The addresses whose answers were held back."""
+    settings.STRANGERS_PER_SECOND = 1
+    found: list[str] = []
+
+    class Recorder:
+        def wait(self) -> None:
+            found.append("waited")
+
+    monkeypatch.setattr(pacing, "_pace", Recorder)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/api/v4/internal/check", {}),
+        ("/api/v4/internal/check", {"Gitlab-Shell-Api-Request": "forged"}),
+        ("/api/v4/internal/kubernetes/agent_info", {"Gitlab-Kas-Api-Request": "forged"}),
+        ("/api/scim/v2/groups/acme/Users", {"Authorization": "Bearer forged"}),
+        ("/docs", {}),
+        ("/nowhere", {}),
+        ("/admin/login/", {}),
+    ],
+)
+def test_whoever_shows_no_good_credential_waits(db: None, client: Client, paced: list[str], path: str, headers: dict[str, str]) -> None:
+    client.get(path, headers=headers)
+    assert paced == ["waited"]
+
+
+def test_callers_who_are_known_and_probes_do_not_wait(db: None, shell: Client, client: Client, paced: list[str]) -> None:
+    assert shell.get("/api/v4/internal/check").status_code == 200
+    assert client.get("/livez").status_code == 200
+    client.force_login(UserFactory.create(username="root", admin=True))
+    assert client.get("/admin/").status_code == 200
+    assert paced == []
