@@ -323,6 +323,14 @@ def test_an_explanation_has_every_rule_and_the_deciding_one() -> None:
     assert told["the_actor_may_push"] == told["the_repository_exists"] == Skipped.NOT_REACHED
 
 
+def test_an_explanation_of_a_pull_has_no_rule_about_pushes() -> None:
+    told = dict(explain(ask(OWNER, PULL, project())))
+    assert told["the_actor_may_download"] == Allowed()
+    assert {told[name] for name in ("the_project_takes_pushes", "the_actor_may_push", "the_changes_may_be_pushed")} == {
+        Skipped.DOES_NOT_APPLY
+    }
+
+
 @pytest.mark.parametrize("who", ["nobody", "outsider", "deploy key of another project", "minimal access"])
 def test_a_rule_that_does_not_apply_objects_to_nothing(who: str) -> None:
     changes = (Change(NONE, ID, "refs/heads/topic"),)

@@ -276,6 +276,8 @@ def test_a_reserved_name_is_reserved_however_deep_the_place() -> None:
     ("pattern", "name", "is_covered"),
     [
         ("*a*b*", "abxa", True),
+        ("*a*b*", "ba", False),
+        ("*b*b*", "ab", False),
         ("*a*b", "axbxab", True),
         ("a*b*c", "abbc", True),
         ("a*b*c", "acb", False),

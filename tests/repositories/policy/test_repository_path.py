@@ -9,6 +9,7 @@ from repositories.policy.repository_path import (
     candidates,
     clean_path,
     container_path,
+    creatable_path,
     parse_gl_repository,
     relative_path,
     split_path,
@@ -84,6 +85,23 @@ def test_a_project_really_called_wiki_comes_before_the_wiki() -> None:
 def test_paths_that_can_be_a_projects(path: str, parts: tuple[str, str] | None) -> None:
     """Allowed 3.5."""
     assert split_path(path) == parts
+
+
+@pytest.mark.parametrize(
+    ("path", "parts"),
+    [
+        ("g/p", ("g", "p")),
+        ("g/sub/P", ("g/sub", "P")),
+        ("g/p.wiki", None),
+        ("g/p.WIKI", None),
+        ("g/p.design", None),
+        ("g/wikip", ("g", "wikip")),
+        ("p", None),
+    ],
+)
+def test_paths_that_a_first_push_may_create(path: str, parts: tuple[str, str] | None) -> None:
+    """Allowed 4.7."""
+    assert creatable_path(path) == parts
 
 
 def test_places_on_disk() -> None:
