@@ -9,6 +9,7 @@ from typing import Any
 
 import django.test.client
 import pytest
+from django.db import connection
 from django.test import Client, TransactionTestCase
 from pytest_django.fixtures import Settings
 from xdist.remote import Producer
@@ -29,6 +30,7 @@ from tests import passes, scheduling
 from tests.emptying import empty
 from tests.factories import GroupFactory, ProjectFactory, UserFactory
 from tests.passes import pytest_sessionfinish, pytest_terminal_summary, pytest_testnodedown  # noqa: F401  hooks
+from tests.servers import migrated_template
 
 # The test client builds the request that the service builds, with its limits for bodies.
 django.test.client.WSGIRequest = ServiceRequest  # type: ignore[attr-defined]  # not exported
@@ -47,6 +49,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> scheduling.Units | None:
     """Spread the tests as tests/scheduling.py says."""
     return scheduling.Units(config, log) if config.getvalue("dist") == "loadgroup" else None
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """On PostgreSQL each parallel worker's database is a copy of one that is migrated once."""
+    if passes.POSTGRESQL:
+        connection.settings_dict["TEST"]["TEMPLATE"] = migrated_template(os.environ["DATABASE_URL"])
 
 
 @pytest.fixture(autouse=True, scope="session")

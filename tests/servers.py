@@ -17,7 +17,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+from psycopg import sql
 
+ROOT = Path(__file__).resolve().parents[1]
+TEMPLATE = "migrated"
 START_SECONDS = 300
 """Seconds after which a server that does not start, or does not stop, has hung: a busy machine takes a minute for what takes two seconds."""
 
@@ -60,6 +63,37 @@ def postgresql_programs() -> Path:
         if (directory / "initdb").exists() and (directory / "postgres").exists():
             return directory
     raise MissingProgramsError("PostgreSQL's programs are not installed (Debian: apt-get install postgresql).")
+
+
+def connected(cluster: str, name: str = "postgres") -> psycopg.Connection[tuple[object, ...]]:
+    """A connection to one of a cluster's databases; `cluster` is the URL of any of them."""
+    return psycopg.connect(cluster.replace("postgres://", "postgresql://").rsplit("/", 1)[0] + f"/{name}", autocommit=True)
+
+
+def create_database(cluster: str, name: str, template: str = "template1") -> None:
+    """A copy of a database that nobody uses at the moment."""
+    statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+    with connected(cluster) as connection:
+        connection.execute(statement)
+
+
+def migrated_template(cluster: str) -> str:
+    """Return the name of a database with all tables, which whoever asks first makes: a copy takes a tenth of the time of all migrations."""
+    half_made = f"half_{TEMPLATE}"
+    with connected(cluster) as connection:
+        connection.execute("SELECT pg_advisory_lock(1)")  # until the connection is closed
+        if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [TEMPLATE]).fetchone() is None:
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(half_made)))
+            create_database(cluster, half_made)
+            environment = {
+                **os.environ,
+                "DATABASE_URL": cluster.rsplit("/", 1)[0] + f"/{half_made}",
+                "DJANGO_SETTINGS_MODULE": "settings.test",
+            }
+            command = [sys.executable, str(ROOT / "manage.py"), "migrate", "--verbosity", "0"]
+            subprocess.run(command, check=True, cwd=ROOT, env=environment)
+            connection.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(half_made), sql.Identifier(TEMPLATE)))
+    return TEMPLATE
 
 
 class PostgreSQL:

@@ -13,14 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import yaml
-from psycopg import sql
 
 from internal_api.service_tokens import SHELL
-from tests.servers import START_SECONDS, answers, free_port, wait_until
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.servers import ROOT, START_SECONDS, answers, create_database, free_port, migrated_template, wait_until
 
 
 @dataclass
@@ -32,26 +28,6 @@ class Answer:
     headers: Mapping[str, str]
 
 
-TEMPLATE = f"live_template_{os.getpid()}"
-
-
-def _connected(cluster: str) -> psycopg.Connection[tuple[Any, ...]]:
-    return psycopg.connect(cluster.replace("postgres://", "postgresql://"), autocommit=True)
-
-
-def has_template(cluster: str) -> bool:
-    """Whether a migrated database is there to be copied."""
-    with _connected(cluster) as connection:
-        return connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [TEMPLATE]).fetchone() is not None
-
-
-def create_database(cluster: str, name: str, template: str | None) -> None:
-    """An empty database, or a copy of one that nobody uses."""
-    copy = sql.SQL(" TEMPLATE {}").format(sql.Identifier(template)) if template else sql.SQL("")
-    with _connected(cluster) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}{}").format(sql.Identifier(name), copy))
-
-
 @dataclass
 class Service:
     """One gunicorn with its settings; `directory` holds its secrets and, without PostgreSQL, its database."""
@@ -60,7 +36,6 @@ class Service:
     workers: int = 1
     variables: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
-    _copied: bool = False
 
     def __post_init__(self) -> None:
         self.port = free_port()
@@ -88,19 +63,13 @@ class Service:
         if not cluster.startswith("postgres"):
             return f"sqlite:///{self.directory}/db.sqlite3"
         name = f"live_{uuid.uuid4().hex[:12]}"
-        self._copied = has_template(cluster)
-        create_database(cluster, name, TEMPLATE if self._copied else None)
+        create_database(cluster, name, migrated_template(cluster))
         return cluster.rsplit("/", 1)[0] + f"/{name}"
 
     def migrate(self) -> None:
-        """Make the tables, once: later services get a copy of the first one's database, which saves seconds each."""
-        cluster = os.environ.get("DATABASE_URL", "")
-        if self._copied:
-            return
-        self.manage("migrate", "--verbosity", "0")
-        self._copied = True
-        if cluster.startswith("postgres") and not has_template(cluster):
-            create_database(cluster, TEMPLATE, self.environment["DATABASE_URL"].rsplit("/", 1)[1])
+        """Make the tables; a database of PostgreSQL has been copied from one that has them."""
+        if self.environment["DATABASE_URL"].startswith("sqlite"):
+            self.manage("migrate", "--verbosity", "0")
 
     def shell_token(self) -> str:
         """What GitLab Shell would show."""
