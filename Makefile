@@ -6,7 +6,7 @@ BIN := .venv/bin
 JOBS ?= 2
 # Without compiled files, each parallel worker and each process that a test starts would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
-PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+PYTEST := $(BIN)/python -m pytest --dist loadgroup -n
 
 help:  ## list these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,10 +43,11 @@ test: venv  ## everything, on SQLite and, where its programs are found, on Postg
 	[ "$$sqlite$$postgresql" = passedpassed ]
 
 test-sqlite: venv
-	env -u DATABASE_URL -u REDIS_URL $(PYTEST)
+	env -u DATABASE_URL -u REDIS_URL $(PYTEST) $(JOBS)
 
+# A good part of this pass waits for real processes: twice as many workers keep the cores busy meanwhile.
 test-postgresql: venv
-	$(BIN)/python -m tests.servers -- $(PYTEST)
+	$(BIN)/python -m tests.servers -- $(PYTEST) $$((2 * $(JOBS)))
 
 lint: venv  ## format, lint, types, import contracts, migrations, Django's own checks
 	$(BIN)/ruff format --check .
@@ -83,7 +84,7 @@ mutation: venv  ## change the access policy in a thousand ways, and see that a t
 	$(BIN)/mutmut results
 
 fuzz: venv  ## a long run of bad input; EXAMPLES says how long
-	EXAMPLES=$${EXAMPLES:-2000} $(PYTEST) tests/test_bad_input.py tests/test_openapi.py tests/test_fuzzed_parsers.py
+	EXAMPLES=$${EXAMPLES:-2000} $(PYTEST) $(JOBS) tests/test_bad_input.py tests/test_openapi.py tests/test_fuzzed_parsers.py
 
 chaos: venv  ## kill what can be killed, and print what was lost
 	CHAOS_PUSHES=$${CHAOS_PUSHES:-1000} STRANGERS_SECONDS=$${STRANGERS_SECONDS:-10} $(BIN)/python -m tests.servers -- $(BIN)/python -m pytest -q -s tests/live/test_accepted_pushes.py tests/live/test_faults.py tests/live/test_slow_dependencies.py tests/live/test_hostile_strangers.py tests/live/test_webhooks.py

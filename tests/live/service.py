@@ -16,7 +16,9 @@ from typing import Any
 import yaml
 
 from internal_api.service_tokens import SHELL
-from tests.servers import ROOT, START_SECONDS, answers, create_database, free_port, migrated_template, wait_until
+from tests.servers import START_SECONDS, answers, create_database, free_port, migrated_template, wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass

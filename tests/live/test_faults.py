@@ -31,6 +31,8 @@ from tests.servers import START_SECONDS, PostgreSQL, Redis, answers, free_port, 
 
 pytestmark = [pytest.mark.live, pytest.mark.postgresql]
 ZEROS = "0" * 40
+PAUSE = 0.02
+"""Seconds that a client waits before it asks again, or clients and service would take the whole machine from other tests."""
 COMPANY: dict[str, Any] = {
     "instance": {"gitlab_shell_operation_limit": 0},
     "storages": [{"name": "default"}],
@@ -103,7 +105,7 @@ class Load:
         finished = threading.Event()
 
         def work() -> None:
-            while not finished.is_set():
+            while not finished.wait(PAUSE):
                 step()
 
         threads = [threading.Thread(target=work) for _ in range(clients)]

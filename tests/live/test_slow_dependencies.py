@@ -23,7 +23,7 @@ import pytest
 from repositories.policy.repository_path import relative_path
 from tests.gitaly_server import FakeGitaly, running
 from tests.live.service import ROOT
-from tests.live.test_faults import COMPANY, FORCE, PULL, Load, query, serving
+from tests.live.test_faults import COMPANY, FORCE, PAUSE, PULL, Load, query, serving
 from tests.public_keys import ED25519
 from tests.servers import PostgreSQL, Redis, answers, free_port, wait_until
 
@@ -126,7 +126,7 @@ def asking_on(clients: int, ask: Callable[[], int]) -> Iterator[Timed]:
     finished, timed = threading.Event(), Timed()
 
     def work() -> None:
-        while not finished.is_set():
+        while not finished.wait(PAUSE):
             timed.add(ask)
 
     with ThreadPoolExecutor(clients) as pool:
