@@ -22,7 +22,7 @@ from accounts.ssh.public_key import InvalidPublicKeyError, parse_public_key
 from internal_api.digests import token_digest
 from internal_api.seeding import Entry, Report, Section, SeedError, register_key, register_section
 from internal_api.seeding.entries import Parser, boolean, children, choice, day, integer, located, moment, optional, text, texts
-from internal_api.seeding.rows import matched_row, new_id, update
+from internal_api.seeding.rows import checked, matched_row, new_id, update
 
 LEAST_SECRET_BYTES = 14  # 112 bits, as RFC 4226 wants
 
@@ -137,7 +137,12 @@ def load_key(report: Report, user: User, entry: Entry, row: SSHKey | None) -> No
         _remove(report, "keys", row)
         return
     values = entry.fields(
-        {"title": text, "usage_type": choice(UsageType.values), "expires_at": optional(moment), "created_at": optional(moment)}
+        {
+            "title": checked(SSHKey, "title", text),
+            "usage_type": choice(UsageType.values),
+            "expires_at": optional(moment),
+            "created_at": optional(moment),
+        }
     )
     if values.get("created_at", True) is None:
         del values["created_at"]
@@ -168,7 +173,7 @@ def load_token(report: Report, user: User, entry: Entry) -> None:
     if entry.is_absent:
         _remove(report, "personal_access_tokens", row)
         return
-    values = entry.fields({"scopes": texts, "expires_at": optional(day), "revoked": boolean})
+    values = entry.fields({"scopes": checked(PersonalAccessToken, "scopes", texts), "expires_at": optional(day), "revoked": boolean})
     if row is None:
         scopes, expires_at = values.get("scopes", ["api"]), values.get("expires_at")
         row, secret = create_token(user=user, name=name, scopes=scopes, expires_at=expires_at, token=clear, **new_id(entry))

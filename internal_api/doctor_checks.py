@@ -17,12 +17,14 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from internal_api import sshd_checks
+from internal_api import sshd_checks, stored_value_checks
 from internal_api.authentication import service_secrets
 from internal_api.doctor import Consultation, Finding, problem, register_check, warning, well
 from internal_api.json_input import InvalidJSONError, decode_embedded
+from internal_api.models import InstanceSettings
 from internal_api.service_tokens import KAS, SHELL, Service, UnusableSecretError
 from internal_api.shared_store import shared_store
+from internal_api.stored_value_checks import register_models
 from internal_api.workers import LONG_WAIT, queue_state
 
 CLOCK_SECONDS = 5
@@ -215,4 +217,6 @@ def register() -> None:
         {"database": _database, "shared store": _shared_store, "workers": _workers, "secrets": _secrets, "service": _service}.items()
     ):
         register_check(name, order, check)
+    register_models(InstanceSettings)
+    register_check(stored_value_checks.NAME, 9, stored_value_checks.check_stored_values)
     register_check(sshd_checks.NAME, 20, sshd_checks.check_sshd)

@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models import BooleanField, CheckConstraint, F, Func
 
 from internal_api.stored_values import FindProblems, InvalidPartError, Problem, refuse_problems
+from internal_api.yaml_input import InvalidYAMLError, decode
 
 FindItemProblem = Callable[[str], str | None]
 """What is wrong with one string of a list, as a sentence that names it; None for nothing."""
@@ -52,10 +53,10 @@ class YAMLFormField(forms.CharField):
 
     def to_python(self, value: Any) -> Any:
         try:
-            said = yaml.safe_load(str(value or ""))
-            return self.empty() if said is None else without_dates(said)
-        except (yaml.YAMLError, RecursionError, ValueError) as error:
-            raise ValidationError(f"This is not YAML: {' '.join(str(error).split())}") from error
+            said = decode(str(value or ""))
+        except InvalidYAMLError as error:
+            raise ValidationError(f"The text {error}.") from error
+        return self.empty() if said is None else without_dates(said)
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         try:

@@ -30,7 +30,11 @@ class InvalidPartError(ValidationError):
 
 
 class InvalidValueError(UnprocessableError):
-    """A row is not accepted; the message names the field."""
+    """A row is not accepted: `field`, empty where it is not about one, and `problem`."""
+
+    def __init__(self, field: str = "", problem: str = "is not valid") -> None:
+        self.field, self.problem = field, problem
+        super().__init__(f"{field}: {problem}" if field else problem)
 
 
 def refuse_problems(problems: Iterable[Problem]) -> None:
@@ -75,15 +79,15 @@ def validate_fields(row: models.Model, names: Iterable[str] | None = None) -> No
         row.clean_fields(exclude=excluded)
         row.clean()
     except ValidationError as error:
-        raise InvalidValueError(first_problem(error)) from error
+        raise InvalidValueError(*first_problem(error)) from error
 
 
-def first_problem(error: ValidationError) -> str:
-    """The first of a model's complaints as a sentence, with the field it is about."""
+def first_problem(error: ValidationError) -> tuple[str, str]:
+    """The field that the first of a model's complaints is about, empty for none, and the complaint."""
     if not hasattr(error, "error_dict"):
-        return str(error.messages[0])
+        return "", str(error.messages[0])
     field, messages = next(iter(error.message_dict.items()))
-    return messages[0] if field == "__all__" else f"{field}: {messages[0]}"
+    return "" if field == "__all__" else field, messages[0]
 
 
 def create_row(model: type[Row], **values: Any) -> Row:
@@ -109,3 +113,11 @@ def report_unreadable(table: str, column: str, row_id: object) -> None:
     """Log that a stored value cannot be read, by table, column and id; never the value, which may be a secret."""
     fields = {"table": table, "column": column, "row": row_id}
     logger.error("Stored value cannot be read: %s.%s of row %s", table, column, row_id, extra={"fields": fields})
+
+
+def is_readable(row: models.Model, name: str) -> bool:
+    """Whether the model's field of this name accepts the row's stored value; one that it does not accept is reported."""
+    if is_valid(row, name):
+        return True
+    report_unreadable(row._meta.db_table, name, row.pk)  # noqa: SLF001  Django's public name for it
+    return False

@@ -18,14 +18,20 @@ class InvalidYAMLError(ValueError):
 
 def decode_mapping(content: str) -> dict[Any, Any]:
     """Return the mapping in a text of YAML. Raises InvalidYAMLError."""
+    value = decode(content)
+    if not isinstance(value, dict):
+        raise InvalidYAMLError("is not a mapping")
+    return value
+
+
+def decode(content: str) -> Any:
+    """Return the value in a text of YAML. Raises InvalidYAMLError."""
     if len(content) > MAX_LENGTH:
         raise InvalidYAMLError("is too long")
     try:
         value = yaml.safe_load(content)
     except (yaml.YAMLError, RecursionError, ValueError, TypeError):
         raise InvalidYAMLError("cannot be read as YAML") from None
-    if not isinstance(value, dict):
-        raise InvalidYAMLError("is not a mapping")
     _refuse_unbounded(value)
     return value
 

@@ -2,13 +2,24 @@
 
 from typing import Any
 
+from internal_api.errors import ForbiddenError
+from internal_api.stored_values import report_unreadable
 from repositories.models import Project
+from repositories.models.project import unreadable_location
 from repositories.policy import RepositoryType
+from repositories.policy.messages import RULES_UNREADABLE
 from repositories.policy.repository_path import gl_repository, relative_path
 
 
 def project_answer(project: Project) -> dict[str, Any]:
-    """The project's id, its Gitaly, its repository and its default branch; `storage` and `route` are selected along with it."""
+    """The project's id, its Gitaly, its repository and its default branch; `storage` and `route` are selected along with it.
+
+    Raises ForbiddenError while it cannot be read where the project lies.
+    """
+    unreadable = unreadable_location(project)
+    if unreadable is not None:
+        report_unreadable(*unreadable)
+        raise ForbiddenError(RULES_UNREADABLE)
     return {
         "project_id": project.pk,
         "gitaly_info": {"address": project.storage.gitaly_address, "token": project.storage.gitaly_token},

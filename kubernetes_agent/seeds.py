@@ -1,16 +1,13 @@
 """`agents` of projects and `security_policies` of projects and groups in a seed file."""
 
-import base64
-import binascii
 from typing import Any
-from urllib.parse import urlsplit
 
 from accounts.selectors.users import get_user
 from internal_api.digests import token_digest
-from internal_api.seeding import Entry, Report, SeedError, register_key
+from internal_api.seeding import Entry, Report, register_key
 from internal_api.seeding.entries import any_text, boolean, children, choice, integer, located, optional, text
-from internal_api.seeding.rows import new_id, update
-from internal_api.yaml_input import InvalidYAMLError, decode_mapping
+from internal_api.seeding.rows import checked, new_id, update
+from internal_api.stored_values import create_row
 from kubernetes_agent.models import Agent, AgentToken, ReceptiveConfiguration, SecurityPolicy, TokenStatus
 from kubernetes_agent.services.tokens import create_agent, create_agent_token
 from repositories.models import Namespace, Project
@@ -18,14 +15,13 @@ from repositories.models import Namespace, Project
 _AGENT = {"id", "name", "created_by", "receptive", "tokens"}
 _TOKEN = {"id", "name", "token", "status"}
 _RECEPTIVE = {
-    "url": text,
+    "url": checked(ReceptiveConfiguration, "url", text),
     "tls_host": optional(text),
     "ca_cert": optional(text),
-    "private_key": optional(text),
+    "private_key": optional(checked(ReceptiveConfiguration, "private_key", text)),
     "client_cert": optional(text),
     "client_key": optional(text),
 }
-_SCHEMES = ("grpc", "grpcs")
 
 
 def load_agents(report: Report, project: Project, entry: Entry, key: str) -> None:
@@ -99,25 +95,12 @@ def load_receptive(report: Report, agent: Agent, entry: Entry) -> None:
     inner = Entry(entry.values["receptive"], entry.at("receptive"), _RECEPTIVE)
     values = inner.fields(_RECEPTIVE)
     inner.read("url", text)
-    _check_receptive(inner, values)
-    if row is None:
-        ReceptiveConfiguration.objects.create(agent=agent, **values)
-        report.count("receptive_agents", "created")
-    else:
-        report.changed("receptive_agents", update(row, values))
-
-
-def _check_receptive(entry: Entry, values: dict[str, Any]) -> None:
-    if urlsplit(values["url"]).scheme not in _SCHEMES:
-        raise entry.problem("url", "is not a grpc:// or grpcs:// address")
-    if bool(values.get("client_cert")) != bool(values.get("client_key")):
-        raise entry.problem("client_cert", "and client_key go together")
-    if bool(values.get("private_key")) == bool(values.get("client_key")):
-        raise entry.problem("private_key", "or client_cert and client_key are needed, and not both")
-    try:
-        base64.b64decode(values.get("private_key") or "", validate=True)
-    except binascii.Error:
-        raise entry.problem("private_key", "is not base64") from None
+    with located(inner.path):
+        if row is None:
+            create_row(ReceptiveConfiguration, agent=agent, **values)
+            report.count("receptive_agents", "created")
+        else:
+            report.changed("receptive_agents", update(row, values))
 
 
 def load_policies(report: Report, place: Project | Namespace, entry: Entry, key: str) -> None:
@@ -131,21 +114,12 @@ def load_policies(report: Report, place: Project | Namespace, entry: Entry, key:
                 row.delete()
             report.count("security_policies", "unchanged" if row is None else "removed")
             continue
-        values = child.fields({"description": any_text, "enabled": boolean, "yaml": _policy_yaml})
+        values = child.fields({"description": any_text, "enabled": boolean, "yaml": checked(SecurityPolicy, "yaml", text)})
         if row is None:
-            SecurityPolicy.objects.create(name=name, **where, **{"yaml": child.read("yaml", _policy_yaml), **values})
+            create_row(SecurityPolicy, name=name, **where, **{"yaml": child.read("yaml", text), **values})
             report.count("security_policies", "created")
         else:
             report.changed("security_policies", update(row, values))
-
-
-def _policy_yaml(value: Any, path: str) -> str:
-    content = text(value, path)
-    try:
-        decode_mapping(content)
-    except InvalidYAMLError as error:
-        raise SeedError(path, f"is not a mapping in YAML, such as actions and rules: it {error}") from None
-    return content
 
 
 def register() -> None:

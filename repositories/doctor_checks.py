@@ -6,8 +6,23 @@ from datetime import timedelta
 from django.utils import timezone
 
 from internal_api.doctor import Consultation, Finding, problem, register_check, warning, well
+from internal_api.stored_value_checks import register_models
 from repositories.doctor_calls import check_calls
-from repositories.models import PendingPush, Storage
+from repositories.models import (
+    DeployKeyGrant,
+    ErrorTrackingKey,
+    GroupLink,
+    GroupSSHCertificate,
+    Member,
+    Namespace,
+    PendingPush,
+    Project,
+    ProtectedBranch,
+    ProtectedRefGrant,
+    ProtectedTag,
+    Storage,
+    Webhook,
+)
 from repositories.repository_checks import repositories
 from repositories.services.storage_health import storage_health
 
@@ -40,6 +55,20 @@ def _pending_pushes(_: Consultation) -> Iterator[Finding]:
 
 def register() -> None:
     """Make the checks known."""
+    register_models(
+        Storage,
+        Namespace,
+        Project,
+        Member,
+        GroupLink,
+        DeployKeyGrant,
+        ProtectedBranch,
+        ProtectedTag,
+        ProtectedRefGrant,
+        GroupSSHCertificate,
+        ErrorTrackingKey,
+        Webhook,
+    )
     register_check("Gitaly", 10, _gitaly)
     register_check("calls from Gitaly", 11, check_calls)
     register_check("repositories", 12, repositories)

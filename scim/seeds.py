@@ -10,7 +10,8 @@ from accounts.selectors.users import get_user
 from internal_api.digests import token_digest
 from internal_api.seeding import Entry, Report, Section, SeedError, register_key, register_section
 from internal_api.seeding.entries import boolean, children, choice, integer, located, text, texts
-from internal_api.seeding.rows import update
+from internal_api.seeding.rows import checked, update
+from internal_api.stored_values import create_row
 from repositories.models import AccessLevel, Namespace
 from scim.models import Identity, SamlGroupLink, SamlProvider, SCIMToken, Scope
 from scim.selectors.identities import by_extern_uid
@@ -35,11 +36,17 @@ def load_saml(report: Report, group: Namespace, entry: Entry, key: str) -> None:
             row.delete()
         report.count("saml", "unchanged" if row is None else "removed")
         return
-    values = inner.fields({"enabled": boolean, "default_membership_role": choice(_ROLES), "allowed_email_domains": texts})
+    values = inner.fields(
+        {
+            "enabled": boolean,
+            "default_membership_role": choice(_ROLES),
+            "allowed_email_domains": checked(SamlProvider, "allowed_email_domains", texts),
+        }
+    )
     if "default_membership_role" in values:
         values["default_role"] = _ROLES[values.pop("default_membership_role")]
     if row is None:
-        SamlProvider.objects.create(group=group, **values)
+        create_row(SamlProvider, group=group, **values)
         report.count("saml", "created")
     else:
         report.changed("saml", update(row, values))
@@ -59,7 +66,7 @@ def load_links(report: Report, group: Namespace, entry: Entry, key: str) -> None
             uid = (
                 SamlGroupLink.objects.filter(name=child.values["name"]).exclude(scim_group_uid="").values_list("scim_group_uid", flat=True)
             )
-            SamlGroupLink.objects.create(group=group, name=child.read("name", text), access_level=level, scim_group_uid=uid.first() or "")
+            create_row(SamlGroupLink, group=group, name=child.read("name", text), access_level=level, scim_group_uid=uid.first() or "")
             report.count("saml_group_links", "created")
 
 
@@ -88,7 +95,7 @@ def load_identities(report: Report, group: Namespace | None, entry: Entry, key: 
 
 
 def _load_identity(report: Report, scope: Scope, entry: Entry) -> None:
-    extern_uid = entry.read("extern_uid", text)
+    extern_uid = entry.read("extern_uid", checked(Identity, "extern_uid", text))
     row = by_extern_uid(Identity.objects.filter(scope=scope), extern_uid).first()
     if entry.is_absent:
         if row is not None:

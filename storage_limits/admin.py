@@ -4,7 +4,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
@@ -18,13 +17,6 @@ class LimitExclusionForm(forms.ModelForm):
     class Meta:
         model = LimitExclusion
         fields = ("namespace", "reason")
-
-    def clean(self) -> dict[str, Any]:
-        values = super().clean() or {}
-        namespace = values.get("namespace")
-        if namespace is not None and namespace.parent_id is not None:
-            raise ValidationError({"namespace": "must use a root namespace"})
-        return values
 
 
 @admin.register(LimitExclusion)

@@ -8,7 +8,28 @@ from django.utils import timezone
 from accounts.models.user import User
 from internal_api.acting import ActorKind, Identity
 from internal_api.blank_names import not_blank, validate_not_blank
+from internal_api.model_fields import StringListField, json_type_is
 from internal_api.models import Audited
+
+SCOPES = (
+    "api",
+    "create_runner",
+    "k8s_proxy",
+    "manage_runner",
+    "read_api",
+    "read_registry",
+    "read_repository",
+    "read_user",
+    "self_rotate",
+    "write_registry",
+    "write_repository",
+)
+"""The scopes there are, in the order in which messages list them (contract: shell-endpoints e28)."""
+
+
+def scope_problem(scope: str) -> str | None:
+    """What is wrong with a scope, as a sentence that names it; None for nothing."""
+    return None if scope in SCOPES else f"There is no scope {scope!r}."
 
 
 class PersonalAccessToken(Audited):
@@ -17,7 +38,7 @@ class PersonalAccessToken(Audited):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="personal_access_tokens")
     name = models.CharField(max_length=255, validators=[validate_not_blank])
     token_digest = models.CharField(max_length=64, unique=True, editable=False)
-    scopes = models.JSONField(default=list)
+    scopes = StringListField(find_problem=scope_problem)
     expires_at = models.DateField(null=True, blank=True)
     revoked = models.BooleanField(default=False)
     last_used_at = models.DateTimeField(null=True, blank=True)
@@ -27,7 +48,10 @@ class PersonalAccessToken(Audited):
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["user", "name"])]
-        constraints: ClassVar = [not_blank("name", name="personal_access_token_name_not_blank")]
+        constraints: ClassVar = [
+            not_blank("name", name="personal_access_token_name_not_blank"),
+            json_type_is("scopes", "array", name="personal_access_token_scopes_is_list"),
+        ]
 
     def __str__(self) -> str:
         return self.name

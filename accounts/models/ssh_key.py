@@ -7,6 +7,7 @@ from django.db.models.deletion import Collector
 from django.utils import timezone
 
 from accounts.models.user import User
+from internal_api.blank_names import not_blank, validate_not_blank
 from internal_api.models import Audited
 
 
@@ -40,7 +41,7 @@ class SSHKey(Audited):
 
     user = models.ForeignKey(User, on_delete=keep_deploy_keys, null=True, blank=True, related_name="ssh_keys")
     kind = models.CharField(max_length=16, choices=KeyKind, default=KeyKind.USER)
-    title = models.CharField(max_length=255)
+    title = models.CharField(max_length=255, validators=[validate_not_blank])
     key = models.TextField(max_length=5000)
     key_type = models.CharField(max_length=64)
     bits = models.PositiveIntegerField()
@@ -59,6 +60,7 @@ class SSHKey(Audited):
         verbose_name = "SSH key"
         constraints: ClassVar = [
             models.CheckConstraint(condition=models.Q(kind__in=KeyKind.values), name="ssh_key_kind_known"),
+            not_blank("title", name="ssh_key_title_not_blank"),
             models.CheckConstraint(condition=models.Q(usage_type__in=UsageType.values), name="ssh_key_usage_known"),
             models.CheckConstraint(condition=models.Q(kind=KeyKind.DEPLOY) | models.Q(user__isnull=False), name="ssh_key_user_has_owner"),
         ]

@@ -3,12 +3,13 @@
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 
 from internal_api.acting import ActorKind, Identity
+from internal_api.blank_names import not_blank
 from internal_api.encryption import EncryptedTextField
 from internal_api.models import Audited, AuditedManager
 from internal_api.text import ascii_lower
@@ -98,7 +99,7 @@ class User(Audited, AbstractBaseUser):
     external = models.BooleanField(default=False, help_text="Sees no internal projects.")
     ldap = models.BooleanField(default=False, help_text="Signs in by LDAP; no password of ours expires.")
     terms_accepted = models.BooleanField(default=False)
-    projects_limit = models.PositiveIntegerField(default=100_000)
+    projects_limit = models.PositiveIntegerField(default=100_000, validators=[MaxValueValidator(2**31 - 1)])
     password_expires_at = models.DateTimeField(null=True, blank=True)
     kerberos_principal = models.CharField(max_length=255, null=True, blank=True, unique=True)
     ssh_keys_disabled = models.BooleanField(default=False, help_text="Kept by the enterprise group's setting.")
@@ -126,6 +127,7 @@ class User(Audited, AbstractBaseUser):
         constraints: ClassVar = [
             models.UniqueConstraint(Lower("username"), name="user_username_unique"),
             models.UniqueConstraint(Lower("email"), name="user_email_unique"),
+            not_blank("username", name="user_username_not_blank"),
             models.CheckConstraint(condition=models.Q(state__in=UserState.values), name="user_state_known"),
             models.CheckConstraint(condition=models.Q(user_type__in=UserType.values), name="user_type_known"),
             models.CheckConstraint(

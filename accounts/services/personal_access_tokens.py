@@ -9,24 +9,11 @@ from django.db import IntegrityError, transaction
 
 from accounts.errors import InvalidTokenRequestError
 from accounts.models import PersonalAccessToken, User
+from accounts.models.personal_access_token import SCOPES
 from accounts.services.users import first_sentence
 from internal_api.digests import token_digest
 
 PREFIX = "glpat-"
-SCOPES = (
-    "api",
-    "create_runner",
-    "k8s_proxy",
-    "manage_runner",
-    "read_api",
-    "read_registry",
-    "read_repository",
-    "read_user",
-    "self_rotate",
-    "write_registry",
-    "write_repository",
-)
-"""The scopes there are, in the order in which messages list them (contract: shell-endpoints e28)."""
 
 
 def generate_token() -> str:

@@ -22,6 +22,7 @@ from accounts.selectors.otp_sessions import OTP_SESSION_LIFE, otp_session_key
 from internal_api.audit import record_event
 from internal_api.errors import UnavailableError
 from internal_api.shared_store import SharedStoreError, shared_store
+from internal_api.stored_values import is_readable
 
 logger = logging.getLogger(__name__)
 
@@ -90,6 +91,8 @@ def matching_timestep(secret: str, attempt: str) -> int | None:
 
 def consume_otp(user: User, attempt: str) -> bool:
     """Whether this is a one-time password that has not been used; used from now on. The row is locked by the caller's transaction."""
+    if not is_readable(user, "otp_secret"):
+        return False
     step = matching_timestep(user.otp_secret, attempt) if user.otp_secret else None
     if step is None:
         return False

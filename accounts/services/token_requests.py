@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from accounts.errors import CommandRefusedError
 from accounts.models import PersonalAccessToken, User
-from accounts.services.personal_access_tokens import SCOPES, create_token
+from accounts.models.personal_access_token import SCOPES
+from accounts.services.personal_access_tokens import create_token
 from internal_api.models import InstanceSettings
 
 LONGEST_LIFE = timedelta(days=365)

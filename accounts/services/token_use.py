@@ -9,6 +9,7 @@ from accounts.models import PersonalAccessToken
 from internal_api.bookkeeping import best_effort
 from internal_api.digests import token_digest
 from internal_api.oauth_errors import InsufficientScopeError, InvalidTokenError
+from internal_api.stored_values import is_readable
 
 _EXPIRED = "Token is expired. You can either do re-authorization or token refresh."
 _REVOKED = "Token was revoked. You have to re-authorize from the user."
@@ -26,7 +27,7 @@ def use_token(clear: str, scopes: Collection[str]) -> PersonalAccessToken | None
         raise InvalidTokenError(_EXPIRED)
     if token.revoked:
         raise InvalidTokenError(_REVOKED)
-    if not set(scopes) & set(token.scopes):
+    if not is_readable(token, "scopes") or not set(scopes) & set(token.scopes):
         raise InsufficientScopeError(" ".join(scopes))
     _record_use(token)
     return token

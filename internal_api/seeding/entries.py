@@ -9,6 +9,7 @@ from typing import Any
 from django.utils.dateparse import parse_date, parse_datetime
 
 from internal_api.errors import DomainError
+from internal_api.stored_values import InvalidValueError
 
 LARGEST = 2**63 - 1
 
@@ -27,6 +28,8 @@ def located(path: str) -> Iterator[None]:
     """Turn a domain error, which does not know of files, into an error at this place of the file."""
     try:
         yield
+    except InvalidValueError as error:
+        raise SeedError(f"{path}.{error.field}" if error.field else path, error.problem) from error
     except DomainError as error:
         raise SeedError(path, error.message) from error
 

@@ -1,8 +1,12 @@
 """Agents, the tokens with which they sign in, and what happened to them (contract: kubernetes-agent 7)."""
 
+import base64
+import binascii
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.utils import timezone
@@ -110,22 +114,56 @@ class AgentEvent(models.Model):
         return self.kind
 
 
+def validate_agent_url(url: str) -> None:
+    """Raise ValidationError unless kas can call it."""
+    try:
+        parts = urlsplit(url)
+        is_callable = parts.scheme in {"grpc", "grpcs"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_callable = False
+    if not is_callable or not url.isprintable() or " " in url:
+        raise ValidationError("is not a grpc:// or grpcs:// address")
+
+
+def validate_base64(text: str) -> None:
+    """Raise ValidationError unless it is base64."""
+    try:
+        base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise ValidationError("is not base64") from None
+
+
 class ReceptiveConfiguration(Audited):
     """How kas reaches an agent that it calls, instead of being called (contract: kubernetes-agent 2.7)."""
 
     agent = models.OneToOneField(Agent, on_delete=models.CASCADE, related_name="receptive")
-    url = models.CharField(max_length=2048)
+    url = models.CharField(max_length=2048, validators=[validate_agent_url])
     tls_host = models.CharField(max_length=2048, null=True, blank=True)  # noqa: DJ001  null travels as null
     ca_cert = models.TextField(max_length=16384, null=True, blank=True)  # noqa: DJ001  null travels as null
-    private_key = EncryptedTextField(null=True, blank=True, help_text="Base64 of a raw Ed25519 key.")
+    private_key = EncryptedTextField(null=True, blank=True, validators=[validate_base64], help_text="Base64 of a raw Ed25519 key.")
     client_cert = models.TextField(max_length=16384, null=True, blank=True)  # noqa: DJ001  null travels as null
     client_key = EncryptedTextField(null=True, blank=True)
     active = models.BooleanField(default=True)
 
     audit_related = ("agent__project__namespace__route",)
 
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(url__startswith="grpc://") | models.Q(url__startswith="grpcs://"), name="receptive_url_has_scheme"
+            )
+        ]
+
     def __str__(self) -> str:
         return self.url
 
     def audit_name(self) -> str:
         return f"{self.agent.audit_name()}: {masked(self.url)}"
+
+    def clean(self) -> None:
+        """Kas proves itself by a key of its own or by a client certificate with its key."""
+        super().clean()
+        if bool(self.client_cert) != bool(self.client_key):
+            raise ValidationError({"client_cert": "and client_key go together"})
+        if bool(self.private_key) == bool(self.client_key):
+            raise ValidationError({"private_key": "or client_cert and client_key are needed, and not both"})

@@ -2,11 +2,12 @@
 
 from datetime import datetime, timedelta
 
-from django.db.models import CharField, QuerySet
+from django.db.models import CharField
 
 from internal_api.digests import token_digest
 from internal_api.errors import NotFoundError
 from internal_api.ready_queries import Given, ReadyQuery
+from internal_api.stored_values import is_readable
 from kubernetes_agent.models import Agent, AgentToken, ReceptiveConfiguration, TokenStatus
 
 CONNECTED_WITHIN = timedelta(hours=1)
@@ -42,6 +43,10 @@ def connected_agents(now: datetime) -> int:
     return used.values("agent").distinct().count()
 
 
-def receptive_configurations() -> QuerySet[ReceptiveConfiguration]:
-    """How kas reaches the agents that it calls."""
-    return ReceptiveConfiguration.objects.filter(active=True).order_by("agent_id")
+def receptive_configurations() -> list[ReceptiveConfiguration]:
+    """How kas reaches the agents that it calls; without those that cannot be read, since kas refuses the whole list for one of them."""
+    return [row for row in ReceptiveConfiguration.objects.filter(active=True).order_by("agent_id") if _is_readable(row)]
+
+
+def _is_readable(row: ReceptiveConfiguration) -> bool:
+    return all(is_readable(row, name) for name in ("url", "private_key", "client_key"))

@@ -13,7 +13,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from internal_api.admin import ReadOnlyAdmin
+from internal_api.outgoing import OutgoingError
 from repositories.models import Webhook, WebhookDelivery
+from repositories.models.webhook import validate_header_text
 from repositories.services.webhook_deliveries import body_of, event_uuid, headers_of, retry, switch_on
 
 
@@ -32,8 +34,8 @@ class WebhookForm(forms.ModelForm):
     def clean_token(self) -> str | None:
         """Plain text, since it travels in a header."""
         token: str = self.cleaned_data["token"]
-        if token and not (token.isascii() and token.isprintable()):
-            raise forms.ValidationError("A token is made of plain letters, digits and signs.")
+        if token:
+            validate_header_text(token)
         return token or Webhook.objects.filter(pk=self.instance.pk).values_list("token", flat=True).first()
 
     def clean(self) -> dict[str, Any]:
@@ -105,7 +107,10 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
     @admin.display(description="request")
     def request(self, delivery: WebhookDelivery) -> SafeString:
         """As it is sent, but for the token and the signature."""
-        headers = headers_of(delivery.lane.webhook, delivery.event, b"", str(delivery.idempotency_key), event_uuid(delivery))
+        try:
+            headers = headers_of(delivery.lane.webhook, delivery.event, b"", str(delivery.idempotency_key), event_uuid(delivery))
+        except OutgoingError as error:
+            return _pre({}, str(error))
         shown = {name: value for name, value in headers.items() if name not in {"X-Gitlab-Token", "X-Hub-Signature-256"}}
         return _pre(shown, json.dumps(json.loads(body_of(delivery.payload)), indent=2, ensure_ascii=False))
 

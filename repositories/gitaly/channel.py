@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import grpc
 
+from internal_api.encryption import is_decrypted
 from internal_api.metrics import gitaly_calls
 from internal_api.request_costs import costs
 from repositories.gitaly.errors import (
@@ -49,7 +50,9 @@ def authorization(token: str, timestamp: int) -> str:
 
 
 def metadata_for(token: str | None, extra: Metadata) -> list[tuple[str, str | bytes]]:
-    """What goes along with a call."""
+    """What goes along with a call. Raises GitalyRefusedError for a stored token that cannot be decrypted."""
+    if not is_decrypted(token):
+        raise GitalyRefusedError("The storage's token cannot be decrypted: its key is not among those that are configured.")
     proof = [("authorization", authorization(token, int(time.time())))] if token else []
     return [*proof, ("client_name", "control-plane"), *extra]
 

@@ -9,10 +9,11 @@ from django.db import models
 from django.utils import timezone
 
 from internal_api.blank_names import not_blank
+from internal_api.encryption import is_decrypted
 from internal_api.models import Audited
 from internal_api.models.instance_settings import validate_branch_name
 from repositories.models.namespace import Namespace, Visibility
-from repositories.models.storage import Storage
+from repositories.models.storage import Storage, is_gitaly_address
 from repositories.policy.repository_path import is_relative_path
 
 
@@ -106,3 +107,15 @@ def place_name(row: InOnePlace) -> str:
     """Return the full path of what a row belongs to; "instance" for what belongs to neither."""
     place = row.project or row.namespace
     return place.audit_name() if place is not None else "instance"
+
+
+def unreadable_location(project: Project) -> tuple[str, str, int] | None:
+    """Return the table, column and row that say where the project lies and cannot be read; None when all can."""
+    storage = project.storage
+    if not is_gitaly_address(storage.gitaly_address):
+        return Storage._meta.db_table, "gitaly_address", storage.pk  # noqa: SLF001  Django's public name for it
+    if not is_decrypted(storage.gitaly_token):
+        return Storage._meta.db_table, "gitaly_token", storage.pk  # noqa: SLF001  likewise
+    if project.relative_path is not None and not is_relative_path(project.relative_path):
+        return Project._meta.db_table, "relative_path", project.pk  # noqa: SLF001  likewise
+    return None

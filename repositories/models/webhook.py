@@ -27,6 +27,12 @@ def validate_target(url: str) -> None:
         raise ValidationError(str(error)) from error
 
 
+def validate_header_text(text: str) -> None:
+    """Raise ValidationError for what cannot travel in a header."""
+    if not (text.isascii() and text.isprintable()):
+        raise ValidationError("must be made of plain letters, digits and signs, since it travels in a header")
+
+
 class Webhook(Audited):
     """An address that is told of pushes: of one project, of all in a group and below, or, if it says so, of all there are.
 
@@ -40,7 +46,7 @@ class Webhook(Audited):
         "whole instance", default=False, help_text="Told of every push to every project, private ones included (GitLab's system hook)."
     )
     url = models.CharField(max_length=LONGEST_URL, validators=[validate_target])
-    token = EncryptedTextField(null=True, blank=True)
+    token = EncryptedTextField(null=True, blank=True, validators=[validate_header_text])
     push_events = models.BooleanField(default=True, help_text="Branches.")
     tag_push_events = models.BooleanField(default=True, help_text="Tags.")
     active = models.BooleanField(default=True)

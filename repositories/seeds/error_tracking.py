@@ -2,21 +2,22 @@
 
 from internal_api.seeding import Entry, Report, register_key
 from internal_api.seeding.entries import boolean, children, text
-from internal_api.seeding.rows import update
+from internal_api.seeding.rows import checked, update
+from internal_api.stored_values import create_row
 from repositories.models import ErrorTrackingKey, Project
 
 
 def load_keys(report: Report, project: Project, entry: Entry, key: str) -> None:
     """Make or change the project's error tracking keys."""
     for child in children(entry.values[key], entry.at(key), {"public_key", "active"}):
-        public_key = child.read("public_key", text)
+        public_key = child.read("public_key", checked(ErrorTrackingKey, "public_key", text))
         row = ErrorTrackingKey.objects.filter(project=project, public_key=public_key).first()
         if child.is_absent:
             if row is not None:
                 row.delete()
             report.count("error_tracking_keys", "unchanged" if row is None else "removed")
         elif row is None:
-            ErrorTrackingKey.objects.create(project=project, public_key=public_key, active=child.get("active", boolean, default=True))
+            create_row(ErrorTrackingKey, project=project, public_key=public_key, active=child.get("active", boolean, default=True))
             report.count("error_tracking_keys", "created")
         else:
             report.changed("error_tracking_keys", update(row, child.fields({"active": boolean})))

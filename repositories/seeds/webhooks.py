@@ -3,27 +3,11 @@
 from typing import Any
 
 from internal_api.models import InstanceSettings
-from internal_api.outgoing import OutgoingError, parse_target
 from internal_api.seeding import Entry, Report, SeedError, register_key
 from internal_api.seeding.entries import boolean, children, optional, text, texts
-from internal_api.seeding.rows import update
+from internal_api.seeding.rows import checked, update
+from internal_api.stored_values import create_row
 from repositories.models import WEBHOOK_EVENTS, Namespace, Project, Webhook
-
-
-def _url(value: Any, path: str) -> str:
-    url = text(value, path)
-    try:
-        parse_target(url)
-    except OutgoingError as error:
-        raise SeedError(path, str(error)) from error
-    return url
-
-
-def _token(value: Any, path: str) -> str:
-    token = text(value, path)
-    if not (token.isascii() and token.isprintable()):
-        raise SeedError(path, "must be made of plain letters, digits and signs, since it travels in a header")
-    return token
 
 
 def _events(value: Any, path: str) -> dict[str, bool]:
@@ -42,18 +26,18 @@ def load_webhooks(report: Report, place: Namespace | Project | InstanceSettings,
         "instance": isinstance(place, InstanceSettings),
     }
     for child in children(entry.values[key], entry.at(key), {"url", "token", "events", "active"}):
-        url = child.read("url", _url)
+        url = child.read("url", checked(Webhook, "url", text))
         row = Webhook.objects.filter(url=url, **where).first()
         if child.is_absent:
             if row is not None:
                 row.delete()
             report.count("webhooks", "unchanged" if row is None else "removed")
             continue
-        values = child.fields({"token": optional(_token), "active": boolean})
+        values = child.fields({"token": optional(checked(Webhook, "token", text)), "active": boolean})
         if "events" in child:
             values |= child.read("events", _events)
         if row is None:
-            Webhook.objects.create(url=url, **where, **values)
+            create_row(Webhook, url=url, **where, **values)
             report.count("webhooks", "created")
         else:
             report.changed("webhooks", update(row, values))

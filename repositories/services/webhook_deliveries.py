@@ -23,7 +23,7 @@ from django.db.models import F, Min, Q, QuerySet
 from django.utils import timezone
 from django_tasks import task
 
-from internal_api import outgoing
+from internal_api import outgoing, stored_values
 from internal_api.audit import record_event
 from internal_api.backoff import backoff
 from repositories.models import DeliveryLane, DeliveryState, Webhook, WebhookDelivery
@@ -172,6 +172,7 @@ def _send(delivery: WebhookDelivery) -> str:
     if delivery.attempts > TRIES:  # each of them ended its worker
         raise outgoing.OutgoingError(f"None of {TRIES} attempts came to an end.")
     hook = delivery.lane.webhook
+    stored_values.is_readable(hook, "url")  # reported; an address that cannot be called fails below
     body = body_of(delivery.payload)
     headers = headers_of(hook, delivery.event, body, str(delivery.idempotency_key), event_uuid(delivery))
     reply = outgoing.post(hook.url, body, headers, allowed=settings.WEBHOOK_ALLOWED_TARGETS, seconds=settings.WEBHOOK_TIMEOUT)
@@ -253,7 +254,12 @@ def _named_uuid(name: str) -> str:
 
 
 def headers_of(hook: Webhook, event: str, body: bytes, idempotency_key: str, event_id: str) -> dict[str, str]:
-    """GitLab's headers, and the body's HMAC-SHA256 under the token, in the header that receivers' libraries check by themselves."""
+    """GitLab's headers, and the body's HMAC-SHA256 under the token, in the header that receivers' libraries check by themselves.
+
+    Raises OutgoingError for a stored token that cannot be decrypted: nothing is sent unsigned that should be signed.
+    """
+    if not stored_values.is_readable(hook, "token"):
+        raise outgoing.OutgoingError("The webhook's token cannot be decrypted. Set it again.")
     headers = {
         "Content-Type": "application/json",
         "User-Agent": f"GitLab/{settings.GITLAB_VERSION}",

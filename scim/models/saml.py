@@ -3,9 +3,12 @@
 from typing import ClassVar
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Lower
 
+from internal_api.email_domains import domain_problem
+from internal_api.model_fields import StringListField, json_type_is
 from internal_api.models import Audited
 from repositories.models import AccessLevel, Namespace
 
@@ -16,14 +19,15 @@ class SamlProvider(Audited):
     group = models.OneToOneField(Namespace, on_delete=models.CASCADE, related_name="saml_provider")
     enabled = models.BooleanField(default=True)
     default_role = models.PositiveSmallIntegerField(choices=AccessLevel, default=AccessLevel.GUEST)
-    allowed_email_domains = models.JSONField(default=list, blank=True, help_text="Empty for any.")
+    allowed_email_domains = StringListField(find_problem=domain_problem, help_text="One a line, such as example.com; empty for any.")
 
     audit_related = ("group__route",)
 
     class Meta:
         verbose_name = "SAML provider"
         constraints: ClassVar = [
-            models.CheckConstraint(condition=models.Q(default_role__in=AccessLevel.values), name="saml_default_role_known")
+            models.CheckConstraint(condition=models.Q(default_role__in=AccessLevel.values), name="saml_default_role_known"),
+            json_type_is("allowed_email_domains", "array", name="saml_allowed_email_domains_is_list"),
         ]
 
     def __str__(self) -> str:
@@ -31,6 +35,13 @@ class SamlProvider(Audited):
 
     def audit_name(self) -> str:
         return self.group.audit_name()
+
+    def clean(self) -> None:
+        """Only top-level groups have an identity provider."""
+        super().clean()
+        group: Namespace | None = getattr(self, "group", None)  # a form that names none has said so itself
+        if group is not None and (not group.is_group or group.parent_id is not None):
+            raise ValidationError({"group": "is for top-level groups"})
 
 
 class SamlIdentity(Audited):

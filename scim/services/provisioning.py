@@ -16,6 +16,7 @@ from accounts.errors import InvalidAccountError
 from accounts.models import BlockedBy, User
 from accounts.services.users import block, create_user, unblock
 from internal_api.models import InstanceSettings, naming
+from internal_api.stored_values import is_readable
 from repositories.errors import LastOwnerError
 from repositories.models import Member, Namespace
 from repositories.services.access import leave_group, set_member
@@ -71,7 +72,9 @@ class GroupPlace:
         self.group, self.provider = group, provider
 
     def admit(self, user: User) -> None:
-        domains = [str(domain).lower() for domain in self.provider.allowed_email_domains]
+        if not is_readable(self.provider, "allowed_email_domains"):
+            raise RefusedProvisioningError(NOT_ALLOWED, keeps=True)
+        domains = [domain.lower() for domain in self.provider.allowed_email_domains]
         if domains and user.email.rpartition("@")[2].lower() not in domains:
             raise RefusedProvisioningError(NOT_ALLOWED, keeps=True)
         if not self.is_admitted(user):
@@ -87,7 +90,9 @@ class GroupPlace:
         leave_group(self.group, user, and_below=True)
 
     def confirms(self, email: str) -> bool:
-        return email.rpartition("@")[2].lower() in [str(domain).lower() for domain in self.group.verified_email_domains]
+        if not is_readable(self.group, "verified_email_domains"):
+            return False
+        return email.rpartition("@")[2].lower() in [domain.lower() for domain in self.group.verified_email_domains]
 
     def link(self, user: User, extern_uid: str) -> None:
         SamlIdentity.objects.create(provider=self.provider, user=user, extern_uid=extern_uid)
