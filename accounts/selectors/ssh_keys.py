@@ -1,5 +1,6 @@
 """Finding SSH keys."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
@@ -12,7 +13,9 @@ from accounts.models import SSHKey
 from accounts.selectors.actors import KEY_OWNER_SQL
 from accounts.ssh.fingerprint import fingerprint_of_search
 from internal_api.statements import fetch_row
+from internal_api.stored_values import report_unreadable
 
+_LINE = re.compile(r"[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,2}", re.ASCII)
 _SQL = f"""
 SELECT k.id, k.title, k.key, k.created_at, k.expires_at, k.usage_type, u.name
 FROM (SELECT k.*, {KEY_OWNER_SQL} AS owner_id FROM accounts_sshkey k WHERE k.fingerprint = %(fingerprint)s AND k.usage_type <> 'signing') k
@@ -53,6 +56,9 @@ def find_authorized_key(fingerprint: str) -> AuthorizedKey | None:
     if row is None:
         return None
     key_id, title, line, created_at, expires_at, usage_type, name = row
+    if _LINE.fullmatch(line) is None:  # a line break in it would be a line of authorized_keys of its own
+        report_unreadable(SSHKey._meta.db_table, "key", key_id)  # noqa: SLF001  Django's public name for it
+        return None
     return AuthorizedKey(key_id, title, line, _time(created_at) or datetime.now(UTC), _time(expires_at), usage_type, name)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 from django.db.models import Q, QuerySet
 
+from internal_api.stored_values import report_unreadable
 from internal_api.yaml_input import InvalidYAMLError, decode_mapping
 from kubernetes_agent.models import Agent, SecurityPolicy
 from repositories.models import NamespaceLineage, Project
@@ -26,10 +27,11 @@ def printed_time(moment: datetime) -> str:
 
 
 def content(policy: SecurityPolicy) -> dict[str, Any]:
-    """What the policy says; nothing when its YAML cannot be read, as an unreadable policy file upstream."""
+    """What the policy says; nothing when its YAML cannot be read, as an unreadable policy file upstream, which is reported."""
     try:
         return decode_mapping(policy.yaml)
     except InvalidYAMLError:
+        report_unreadable(SecurityPolicy._meta.db_table, "yaml", policy.pk)  # noqa: SLF001  Django's public name for it
         return {}
 
 

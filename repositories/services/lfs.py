@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 from accounts.selectors.acting_accounts import find_acting_account
 from accounts.selectors.actors import NOBODY, ActorReference
 from accounts.services.lfs_tokens import identify_lfs_token, issue_lfs_token, lfs_username
-from internal_api.errors import NotFoundError
+from internal_api.errors import ForbiddenError, NotFoundError
 from repositories import policy
 from repositories.access_check import AccessCheck
 from repositories.models import Project
 from repositories.policy import Action, RepositoryType
 from repositories.policy.abilities import actor_can_read
+from repositories.policy.messages import RULES_UNREADABLE
 from repositories.policy.repository_path import container_path
 from repositories.selectors.facts import ContainerReference, Facts, gather
 from repositories.services.authorization import access_request, find_facts
@@ -48,14 +49,17 @@ def _container(facts: Facts) -> str | None:
 def give_credentials(who: ActorReference, what: ContainerReference) -> LFSCredentials:
     """Return credentials for an actor that /allowed has let in.
 
-    Raises NotFoundError. The repository is looked at before the actor; one that the actor may not
-    know of is answered as a missing one (contract: shell-endpoints 2, decisions 10a).
+    Raises NotFoundError, and ForbiddenError while what restricts the project cannot be read.
+    The repository is looked at before the actor; one that the actor may not know of is answered
+    as a missing one (contract: shell-endpoints 2, decisions 10a).
     """
     facts = gather(who, what)
     project = facts.project
     container = _container(facts)
     if container is None or project is None or not actor_can_read(facts.actor, project):
         raise NotFoundError
+    if project.has_unreadable_rules:
+        raise ForbiddenError(RULES_UNREADABLE)
     account = find_acting_account(who)
     if account.user is None:
         raise NotFoundError("404 Not found")
