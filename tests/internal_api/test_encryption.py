@@ -3,7 +3,7 @@
 from io import StringIO
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection
 from pytest_django.fixtures import Settings
 
@@ -48,8 +48,12 @@ def test_keys_are_changed_without_a_gap(storages: list[Storage], settings: Setti
     assert {storage.gitaly_token for storage in Storage.objects.all()} == {None, "the gitaly token"}
     settings.ENCRYPTION_KEYS = [OLD]
     encryption.decrypt.cache_clear()
-    with pytest.raises(ValueError, match="cannot be decrypted"):
-        Storage.objects.get(name="s1")
+    unreadable = Storage.objects.get(name="s1").gitaly_token
+    assert not encryption.is_decrypted(unreadable)
+    assert unreadable, "it does not count as none"
+    assert "gitaly token" not in repr(unreadable)
+    with pytest.raises(CommandError, match=r"repositories_storage.gitaly_token of row .* cannot be decrypted"):
+        call_command("rotate_encryption")
 
 
 def test_many_rows_are_rotated_in_batches(storages: list[Storage]) -> None:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.core.management.base import CommandError
+
 from internal_api.audit import record_event
 from internal_api.encryption import rotate
 from internal_api.management.operator import ExampleCommand
@@ -14,7 +16,10 @@ class Command(ExampleCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print how many values each column has."""
-        rotated = rotate()
+        try:
+            rotated = rotate()
+        except ValueError as error:
+            raise CommandError(str(error)) from error
         if any(rotated.values()):
             record_event("encryption_rotated", details={column: number for column, number in rotated.items() if number})
         for column, number in rotated.items():
