@@ -17,7 +17,7 @@ from accounts.models import (
 )
 from accounts.services.personal_access_tokens import create_token
 from accounts.services.ssh_keys import add_user_key
-from accounts.services.users import change_user, create_user, set_extra_emails, set_password
+from accounts.services.users import change_user, create_user, set_extra_emails
 from accounts.ssh.public_key import InvalidPublicKeyError, parse_public_key
 from internal_api.digests import token_digest
 from internal_api.seeding import Entry, Report, Section, SeedError, register_key, register_section
@@ -75,12 +75,7 @@ def load_user(report: Report, entry: Entry) -> User | None:
         user = create_user(username=username, password=password, **values, **new_id(entry))
         report.count("users", "created")
         return user
-    changed = change_user(user, **values)
-    if password and not user.check_password(password):
-        set_password(user, password)
-        user.save(update_fields=["password"])
-        changed = True
-    report.changed("users", changed)
+    report.changed("users", change_user(user, password, **values))
     return user
 
 
@@ -176,11 +171,11 @@ def load_token(report: Report, user: User, entry: Entry) -> None:
     values = entry.fields({"scopes": checked(PersonalAccessToken, "scopes", texts), "expires_at": optional(day), "revoked": boolean})
     if row is None:
         scopes, expires_at = values.get("scopes", ["api"]), values.get("expires_at")
-        row, secret = create_token(user=user, name=name, scopes=scopes, expires_at=expires_at, token=clear, **new_id(entry))
+        chosen = {**new_id(entry), "revoked": values.get("revoked", False)}
+        row, secret = create_token(user=user, name=name, scopes=scopes, expires_at=expires_at, token=clear, **chosen)
         report.count("personal_access_tokens", "created")
         if not clear:
             report.secret("personal_access_token", f"{user.username}/{name}", secret)
-        update(row, {"revoked": values.get("revoked", False)})
         return
     report.changed("personal_access_tokens", update(row, values))
 

@@ -31,10 +31,10 @@ def masked(value: Any) -> Any:
 
 
 def _masked_text(text: str) -> str:
-    if len(text) > LONGEST_TEXT:
-        text = f"{text[:LONGEST_TEXT]}... ({len(text)} characters)"
     text = _TOKEN.sub(MASK, text)
-    return _masked_url(text) if "://" in text else text
+    if "://" in text:
+        text = _masked_url(text)
+    return f"{text[:LONGEST_TEXT]}... ({len(text)} characters)" if len(text) > LONGEST_TEXT else text
 
 
 def _masked_url(text: str) -> str:

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Sequence
 from datetime import date
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
@@ -22,7 +23,7 @@ def generate_token() -> str:
 
 
 def create_token(
-    *, user: User, name: str, scopes: Sequence[str], expires_at: date | None, token: str | None = None, **fields: int
+    *, user: User, name: str, scopes: Sequence[str], expires_at: date | None, token: str | None = None, **fields: Any
 ) -> tuple[PersonalAccessToken, str]:
     """A token and its clear text, which is not kept.
 

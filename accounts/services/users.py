@@ -51,13 +51,16 @@ def create_user(*, username: str, email: str, name: str = "", password: str | No
     return user
 
 
-def change_user(user: User, **fields: Any) -> bool:
+def change_user(user: User, password: str | None = None, **fields: Any) -> bool:
     """Set what differs; whether anything did. Raises InvalidAccountError."""
     changed = {name: value for name, value in fields.items() if getattr(user, name) != value}
-    if not changed:
-        return False
     for name, value in changed.items():
         setattr(user, name, value)
+    if password and not user.check_password(password):
+        set_password(user, password)
+        changed["password"] = user.password
+    if not changed:
+        return False
     try:
         user.full_clean()
         with transaction.atomic():

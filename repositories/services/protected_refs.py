@@ -57,7 +57,8 @@ def protect_branch(
         raise InvalidAccessError("Only top-level groups protect branches.")
     place = {"project": where} if isinstance(where, Project) else {"namespace": where}
     with transaction.atomic():
-        rule, is_new = ProtectedBranch.objects.get_or_create(name=name, **place)
+        defaults = {"allow_force_push": bool(allow_force_push)}
+        rule, is_new = ProtectedBranch.objects.get_or_create(name=name, **place, defaults=defaults)
         if is_new:
             validate_fields(rule)
         changed = _set_grants(rule, {**({"push": [40], "merge": [40]} if is_new else {}), **grants})

@@ -162,5 +162,11 @@ def test_events_are_exported_as_json_lines(shell: Client, key: SSHKey, rockets: 
     assert exported("--action", "repository_git_operation")[0]["details"]["verb"] == "pull"
     day = (timezone.now() - timedelta(days=30)).date().isoformat()
     assert (len(exported("--since", day)), len(exported("--until", day))) == (3, 1)
+    filters = {"--author": "ann", "--entity": "acme/rockets", "--entity-type": "Project", "--kind": "service", "--ip-address": "127.0.0.1"}
+    for name, value in filters.items():
+        assert len(exported(name, value)) == 3, name
+    assert exported("--author", "nobody") == []
+    first = exported()[0]
+    assert exported("--correlation-id", first["correlation_id"]) == [first]
     with pytest.raises(CommandError, match="is not a time"):
         exported("--since", "yesterday")
