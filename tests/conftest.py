@@ -126,13 +126,13 @@ def store(db: None) -> Any:
 @pytest.fixture
 def shell() -> Client:
     """GitLab Shell, or Gitaly: a caller that holds the shell secret."""
-    return Client(headers={"gitlab-shell-api-request": SHELL.issue(service_secrets(SHELL)[0])})
+    return Client(headers={"gitlab-shell-api-request": SHELL.issue(service_secrets(SHELL)[0], lifetime=3600)})
 
 
 @pytest.fixture
 def kas() -> Client:
     """The Kubernetes agent server."""
-    return Client(headers={"gitlab-kas-api-request": KAS.issue(service_secrets(KAS)[0], lifetime=30)})
+    return Client(headers={"gitlab-kas-api-request": KAS.issue(service_secrets(KAS)[0], lifetime=3600)})
 
 
 @pytest.fixture

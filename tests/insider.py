@@ -53,8 +53,8 @@ def insider_client() -> Client:
         rotate_token(None, token=SCIM_TOKEN)
     return Client(
         headers={
-            "gitlab-shell-api-request": SHELL.issue(service_secrets(SHELL)[0]),
-            "gitlab-kas-api-request": KAS.issue(service_secrets(KAS)[0], lifetime=30),
+            "gitlab-shell-api-request": SHELL.issue(service_secrets(SHELL)[0], lifetime=3600),
+            "gitlab-kas-api-request": KAS.issue(service_secrets(KAS)[0], lifetime=3600),
             "gitlab-agent-api-request": AGENT_TOKEN,
             "private-token": PERSONAL_TOKEN,
             "authorization": f"Bearer {SCIM_TOKEN}",

@@ -132,7 +132,7 @@ def opened(headers: dict[str, str], address: str) -> set[int]:
 def test_each_credential_opens_its_own_addresses_and_no_other(db: None, address: str) -> None:
     """One at a time: what opens one area is a stranger in all others."""
     insider_client()
-    shell, kas = SHELL.issue(service_secrets(SHELL)[0]), KAS.issue(service_secrets(KAS)[0], lifetime=30)
+    shell, kas = SHELL.issue(service_secrets(SHELL)[0], lifetime=3600), KAS.issue(service_secrets(KAS)[0], lifetime=3600)
     area = "scim" if "/scim/" in address else "kas" if is_for_kas(address) else "shell" if "/internal/" in address else "rest"
     credentials: dict[str, dict[str, str]] = {
         "shell": {"gitlab-shell-api-request": shell},
@@ -159,7 +159,7 @@ def test_what_was_revoked_or_has_expired_opens_nothing(db: None) -> None:
     revoke(token)
     assert Client(headers={"private-token": clear}).get(address).status_code == 401
     agent_token, agent_clear = create_agent_token(agent=Agent.objects.get(), name="second")
-    headers = {"gitlab-kas-api-request": KAS.issue(service_secrets(KAS)[0], lifetime=30), "gitlab-agent-api-request": agent_clear}
+    headers = {"gitlab-kas-api-request": KAS.issue(service_secrets(KAS)[0], lifetime=3600), "gitlab-agent-api-request": agent_clear}
     info = "/api/v4/internal/kubernetes/agent_info"
     assert Client(headers=headers).get(info).status_code == 200
     revoke_agent_token(AgentToken.objects.get(pk=agent_token.pk))

@@ -179,7 +179,7 @@ def test_a_key_that_was_removed_opens_nothing_from_that_moment() -> None:
     key = SSHKeyFactory.create(user=world.ann)
     InstanceSettings(gitlab_shell_operation_limit=0).save()
     removed = threading.Event()
-    headers = {"gitlab-shell-api-request": SHELL.issue(service_secrets(SHELL)[0])}
+    headers = {"gitlab-shell-api-request": SHELL.issue(service_secrets(SHELL)[0], lifetime=3600)}
     question = {"key_id": key.pk, "project": "acme/rockets", "action": "git-upload-pack", "changes": "_any", "protocol": "ssh"}
 
     def step(number: int) -> list[tuple[bool, int]]:
@@ -241,7 +241,7 @@ def gitaly(tmp_path: Path, settings: Settings) -> Iterator[FakeGitaly]:
 
 
 def first_push(user: User, path: str) -> int:
-    headers = {"gitlab-shell-api-request": SHELL.issue(service_secrets(SHELL)[0])}
+    headers = {"gitlab-shell-api-request": SHELL.issue(service_secrets(SHELL)[0], lifetime=3600)}
     question = {"user_id": user.pk, "project": path, "action": "git-receive-pack", "changes": "_any", "protocol": "ssh"}
     return Client(headers=headers).post("/api/v4/internal/allowed", question, content_type="application/json").status_code
 

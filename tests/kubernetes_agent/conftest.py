@@ -27,4 +27,4 @@ def production(rockets: Project, ann: User) -> Agent:
 @pytest.fixture
 def agent_caller(production: Agent) -> Client:
     """Kas, with the agent's token."""
-    return Client(headers={"gitlab-kas-api-request": KAS.issue(service_secrets(KAS)[0], lifetime=30), "gitlab-agent-api-request": TOKEN})
+    return Client(headers={"gitlab-kas-api-request": KAS.issue(service_secrets(KAS)[0], lifetime=3600), "gitlab-agent-api-request": TOKEN})

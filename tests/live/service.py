@@ -74,8 +74,8 @@ class Service:
             self.manage("migrate", "--verbosity", "0")
 
     def shell_token(self) -> str:
-        """What GitLab Shell would show."""
-        return SHELL.issue(self.shell_secret.read_bytes().strip())
+        """What GitLab Shell would show, valid for longer: a busy machine takes minutes for a test."""
+        return SHELL.issue(self.shell_secret.read_bytes().strip(), lifetime=3600)
 
     def manage(self, *arguments: str, text: str | None = None, code: int = 0) -> str:
         """Run a management command that ends with `code`; what it prints. Raises AssertionError."""

@@ -20,7 +20,7 @@ from tests.live.service import ROOT
 from tests.live.strangers import DOORS
 from tests.live.test_faults import PULL, Load, serving
 
-pytestmark = [pytest.mark.live, pytest.mark.postgresql, pytest.mark.xdist_group("strangers")]
+pytestmark = [pytest.mark.live, pytest.mark.postgresql]
 SECONDS = float(os.environ.get("STRANGERS_SECONDS", "2"))
 EACH = 4
 

@@ -10,6 +10,7 @@ from pytest_django.fixtures import Settings
 from internal_api import rate_limits
 from internal_api.seeding.engine import parse, seed
 from tests.conftest import KAS_SECRET, SHELL_SECRET
+from tests.factories import database_judges
 from tests.gitaly_server import FakeGitaly
 from tests.recordings.differences import DIFFERENCES
 from tests.recordings.exchanges import DIRECTORY, load, names
@@ -49,7 +50,8 @@ def test_a_recording_is_answered_as_it_was(name: str, store: object, gitaly: Fak
     storage.restore()
     document = seed_document()
     document["storages"][0]["gitaly_address"] = gitaly.address
-    seed([document, parse(recording.extra_seed or "{}")])
+    with database_judges():
+        seed([document, parse(recording.extra_seed or "{}")])
     service = WSGIService(get_wsgi_application())
     socket = gitaly.address.removeprefix("unix:")
     replay = Replay(recording, service, SECRETS, storage, socket, clock.tick)

@@ -187,7 +187,9 @@ def test_an_agent_is_told_nothing_of_hidden_projects(hidden: Project) -> None:
     """kubernetes-agent 2.2."""
     agent = AgentFactory.create(project=ProjectFactory.create(path="own", namespace=GroupFactory.create(path="agents")))
     create_agent_token(agent=agent, name="first", token=AGENT_TOKEN)
-    kas = Client(headers={"gitlab-kas-api-request": KAS.issue(service_secrets(KAS)[0]), "gitlab-agent-api-request": AGENT_TOKEN})
+    kas = Client(
+        headers={"gitlab-kas-api-request": KAS.issue(service_secrets(KAS)[0], lifetime=3600), "gitlab-agent-api-request": AGENT_TOKEN}
+    )
 
     def told(endpoint: str, name: str) -> tuple[int, bytes, dict[str, str]]:
         url = f"/api/v4/internal/kubernetes/{endpoint}"
