@@ -43,7 +43,7 @@ class Pulls:
 def pulls(load: Load, seconds: float) -> Pulls:
     found, end = Pulls(), time.monotonic() + seconds
     headers = {"Content-Type": "application/json", "Gitlab-Shell-Api-Request": load.token}
-    with closing(HTTPConnection("127.0.0.1", load.port, timeout=60)) as connection:
+    with closing(HTTPConnection("127.0.0.1", load.port, timeout=300)) as connection:
         while time.monotonic() < end:
             began = time.monotonic()
             connection.request("POST", "/api/v4/internal/allowed", json.dumps(PULL), headers)
@@ -65,7 +65,7 @@ def besieged(port: int, *doors: str) -> Iterator[dict[str, dict[str, int]]]:
         time.sleep(0.5)
         yield told
     finally:
-        answers, _ = process.communicate(timeout=60)
+        answers, _ = process.communicate(timeout=300)
         told.update(json.loads(answers))
 
 

@@ -18,12 +18,12 @@ def test_those_who_ask_while_it_is_rendered_are_asked_to_come_again() -> None:
     def slow() -> bytes:
         rendered.append("once")
         begun.set()
-        may_end.wait(30)
+        may_end.wait(60)
         return b"openapi"
 
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(slow)
-        begun.wait(30)
+        begun.wait(60)
         with pytest.raises(UnavailableError):
             slow()
         may_end.set()
