@@ -130,38 +130,55 @@ def _refs_of(notes: Iterable[PendingPush]) -> dict[str, None]:
 
 
 def _known(scope: _Scope) -> _Known:
-    """What is known of the refs in question. Notes are read before events, since a report turns one into the other."""
+    """What is known of the refs in question.
+
+    Notes are read before events, since a report turns one into the other. What is known is ordered by
+    when pushes were allowed: an event that was recovered is written long after its refs have moved.
+    """
     notes = scope.notes()
-    since = min((note.created_at for note in notes if note.pk in scope.due), default=timezone.now())
     refs = _refs_of(note for note in notes if note.pk in scope.due)
+    moves: dict[str, list[Move]] = {ref: [] for ref in refs}
+    since = timezone.now()
+    for note in notes:
+        for change in note.changes:
+            if change.ref in moves:
+                since = min(since, note.created_at)
+                move = Move(change.oldrev, change.newrev, note.created_at, note.pk)
+                moves[change.ref].append(move)
     of_project = PushEvent.objects.filter(project=scope.project_id)
     last_event = of_project.order_by("-pk").values_list("pk", flat=True).first() or 0
     events = of_project.filter(gl_repository=scope.gl_repository)
-    moves: dict[str, list[Move]] = {ref: [] for ref in refs}
-    unreported = ((change, note) for note in notes for change in note.changes if change.ref in moves)
-    for change, note in unreported:
-        moves[change.ref].append(Move(change.oldrev, change.newrev, note.created_at, note.pk))
-    for ref, move in _reported(events.filter(created_at__gte=since)):
-        if ref in moves:
+    before = _last_moves(refs, events.filter(created_at__lt=since))
+    for ref, move, _ in _reported(events.filter(created_at__gte=since)):
+        if ref in moves and move.allowed_at >= since:
             moves[ref].append(move)
-    return _Known(notes, last_event, _last_moves(refs, events.filter(created_at__lt=since)), moves)
+        elif ref in moves:
+            _keep_later(before, ref, move)
+    return _Known(notes, last_event, before, moves)
 
 
-def _reported(events: QuerySet[PushEvent]) -> Iterator[tuple[str, Move]]:
-    for event in events.iterator():
-        for oldrev, newrev, ref in event.changes:
-            yield ref, Move(oldrev, newrev, event.allowed_at or event.created_at)
+def _reported(events: QuerySet[PushEvent]) -> Iterator[tuple[str, Move, datetime]]:
+    """Yield the moves of events, each with its ref and with when its event was written."""
+    rows = events.values_list("changes", "allowed_at", "created_at")
+    for changes, allowed_at, created_at in rows.iterator():
+        for oldrev, newrev, ref in changes:
+            yield ref, Move(oldrev, newrev, allowed_at or created_at), created_at
 
 
 def _last_moves(refs: Collection[str], events: QuerySet[PushEvent]) -> dict[str, Move]:
     """The last reported move of each ref, as far as that is found among the latest events."""
     found: dict[str, Move] = {}
-    for ref, move in _reported(events.order_by("-pk")[:_EARLIER_EVENTS]):
-        if ref in refs:
-            found.setdefault(ref, move)
-        if len(found) == len(refs):
+    for ref, move, written_at in _reported(events.order_by("-pk")[:_EARLIER_EVENTS]):
+        if len(found) == len(refs) and all(written_at < each.allowed_at for each in found.values()):
             break
+        if ref in refs:
+            _keep_later(found, ref, move)
     return found
+
+
+def _keep_later(last: dict[str, Move], ref: str, move: Move) -> None:
+    if ref not in last or move.allowed_at > last[ref].allowed_at:
+        last[ref] = move
 
 
 @transaction.atomic

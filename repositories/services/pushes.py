@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from internal_api.logs import correlation_id
@@ -74,12 +75,19 @@ def _is_repetition(earlier: PushEvent) -> bool:
     """Whether a call that is like the one behind this event repeats it, and is no push of its own (contract: decisions 16a).
 
     gitlab-sshd has one X-Request-Id for all pushes of a connection. A ref cannot go from one revision to another twice unless
-    something has moved it back in between, so a later event of one of the refs tells the two apart.
+    something has moved it back in between, so a later event of one of the refs tells the two apart. An event that was recovered
+    is written after events of pushes that came after it: later is what was allowed later.
     """
     if earlier.created_at < timezone.now() - REPEATED_WITHIN:
         return False
     refs = {ref for _, _, ref in earlier.changes}
-    later = PushEvent.objects.filter(project__push_events=earlier, gl_repository=earlier.gl_repository, pk__gt=earlier.pk)
+    began = earlier.allowed_at or earlier.created_at
+    later = PushEvent.objects.filter(
+        Q(allowed_at=None) | Q(allowed_at__gt=began),
+        project__push_events=earlier,
+        gl_repository=earlier.gl_repository,
+        pk__gt=earlier.pk,
+    )
     return not any(ref in refs for changes in later.values_list("changes", flat=True).iterator() for _, _, ref in changes)
 
 

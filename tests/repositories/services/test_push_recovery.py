@@ -248,6 +248,54 @@ def test_a_later_push_shows_that_an_earlier_one_moved_its_ref(repository: Reposi
     assert events() == [([second], False), ([first], True)]
 
 
+def lose(repository: Repository, line: str, request_id: str = "01H") -> None:
+    """A push whose report is lost."""
+    repository.allow(line, request_id=request_id)
+    repository.move(line)
+
+
+@pytest.mark.parametrize("middle", ["forced update", "deletion"])
+def test_a_lost_push_after_one_that_was_recovered_meanwhile_is_recovered_too(repository: Repository, middle: str) -> None:
+    """The recovered event is written after the later push was allowed, and happened before the move between the two."""
+    other = 1 if middle == "forced update" else None
+    first, between, third = repository.line(None, 0), repository.line(0, other), repository.line(other, 0)
+    lose(repository, first)
+    later(minutes=1)
+    lose(repository, between)
+    repository.report(between)
+    later(minutes=1)
+    lose(repository, third)
+    assert later(minutes=3) == 1
+    assert events() == [([between], False), ([first], True)]
+    assert later(minutes=2) == 1
+    assert events() == [([between], False), ([first], True), ([third], True)]
+
+
+def test_the_last_move_of_a_ref_is_not_the_one_that_was_written_last(repository: Repository) -> None:
+    """The same with everything recovered before the last push begins."""
+    first, between, third = repository.line(None, 0), repository.line(0, 1), repository.line(1, 0)
+    lose(repository, first)
+    lose(repository, between)
+    repository.report(between)
+    assert later() == 1
+    repository.allow(between, request_id="01J")  # it lost a race against the one of the same change
+    lose(repository, third, request_id="01K")
+    assert later() == 1
+    assert events() == [([between], False), ([first], True), ([third], True)]
+
+
+def test_a_repeated_report_stays_one_though_an_earlier_push_was_recovered_meanwhile(repository: Repository) -> None:
+    """Contract: decisions 16a. The recovered event is written later and happened earlier."""
+    create, delete = repository.line(None, 0), repository.line(0, None)
+    lose(repository, create, request_id="01H")
+    later(minutes=1)
+    lose(repository, delete, request_id="01J")
+    answer = repository.report(delete, request_id="01J")
+    assert later(minutes=4) == 1
+    assert repository.report(delete, request_id="01J") == answer
+    assert events() == [([delete], False), ([create], True)]
+
+
 def test_one_that_lost_a_race_is_no_push(repository: Repository) -> None:
     """Two push the same; Git takes one, of which the report came."""
     line = repository.line(None, 0)
