@@ -84,7 +84,7 @@ mutation: venv  ## change the access policy in a thousand ways, and see that a t
 	$(BIN)/mutmut results
 
 fuzz: venv  ## a long run of bad input; EXAMPLES says how long
-	EXAMPLES=$${EXAMPLES:-2000} $(PYTEST) $(JOBS) tests/test_bad_input.py tests/test_openapi.py tests/test_fuzzed_parsers.py
+	EXAMPLES=$${EXAMPLES:-2000} $(PYTEST) $(JOBS) tests/test_bad_input.py tests/test_good_requests.py tests/test_openapi.py tests/test_fuzzed_parsers.py
 
 chaos: venv  ## kill what can be killed, and print what was lost
 	CHAOS_PUSHES=$${CHAOS_PUSHES:-1000} STRANGERS_SECONDS=$${STRANGERS_SECONDS:-10} $(BIN)/python -m tests.servers -- $(BIN)/python -m pytest -q -s tests/live/test_accepted_pushes.py tests/live/test_faults.py tests/live/test_slow_dependencies.py tests/live/test_hostile_strangers.py tests/live/test_webhooks.py

@@ -37,7 +37,16 @@ SPECTACULAR: dict[str, Any] = {
                 "type": "object",
                 "description": "`message` is a sentence for people; `error` is what is wrong with declared parameters.",
                 "properties": {
-                    "message": {"anyOf": [{"type": "string"}, {"type": "object"}]},
+                    "message": {
+                        "anyOf": [
+                            {"type": "string"},
+                            {
+                                "type": "object",
+                                "description": "What is wrong, by parameter.",
+                                "additionalProperties": {"type": "array", "items": {"type": "string"}},
+                            },
+                        ]
+                    },
                     "error": {"type": "string"},
                     "error_description": {"type": "string"},
                     "scope": {"type": "string"},

@@ -45,11 +45,14 @@ _FINDING = thing(
 )
 _POLICY = thing({"name": TEXT, "description": TEXT, "enabled": FLAG, "yaml": TEXT, "updated_at": TEXT})
 _CONFIGURATION = thing({"cadence": TEXT, "namespaces": listing(TEXT), "updated_at": TEXT})
+_WITH_ROLES = listing(thing({"id": NUMBER, "roles": listing(TEXT)}))
+_AS_THE_AGENT = thing({"agent": thing({})})
+_AS_THE_USER = thing({"user": thing({"projects": _WITH_ROLES, "groups": _WITH_ROLES})})
 _ACCESS = thing(
     {
         "agent": thing({"id": NUMBER, "config_project": thing({"id": NUMBER})}),
         "user": thing({"id": NUMBER, "username": TEXT}),
-        "access_as": _OBJECT,
+        "access_as": {"anyOf": [_AS_THE_AGENT, _AS_THE_USER]},
     }
 )
 

@@ -62,7 +62,16 @@ _ALLOWED = thing(
 )
 _COUNTER_UP = thing({"reference_counter_increased": FLAG})
 _MESSAGE = thing({"message": TEXT, "type": one_of("basic", "alert")})
-_AUDITED = thing({"status": one_of(True), "message": thing({"protocol": TEXT, "action": TEXT, "verb": TEXT}, closed=False)})
+_OPERATION = {
+    "protocol": TEXT,
+    "action": TEXT,
+    "verb": one_of("clone", "pull", "push"),
+    "written_bytes?": NUMBER,
+    "received_bytes?": NUMBER,
+    "gl_key_type?": one_of("key", "deploy_key"),
+    "gl_key_id?": NUMBER,
+}
+_AUDITED = thing({"status": one_of(True), "message": thing(_OPERATION)})
 _NOT_AUDITED = thing({"status": one_of(False), "message": TEXT})
 _STATS = thing({"wants?": NUMBER, "haves?": NUMBER}, closed=False)
 

@@ -27,6 +27,7 @@ from internal_api.shared_store import shared_store
 from repositories.gitaly import admission
 from repositories.models import Namespace, Project
 from tests import passes, scheduling
+from tests.described_answers import check_answer
 from tests.emptying import empty
 from tests.factories import GroupFactory, ProjectFactory, UserFactory
 from tests.passes import pytest_sessionfinish, pytest_terminal_summary, pytest_testnodedown  # noqa: F401  hooks
@@ -34,6 +35,17 @@ from tests.servers import migrated_template
 
 # The test client builds the request that the service builds, with its limits for bodies.
 django.test.client.WSGIRequest = ServiceRequest  # type: ignore[attr-defined]  # not exported
+_answer = Client.request
+
+
+def _described_answer(client: Client, **request: Any) -> Any:
+    response = _answer(client, **request)
+    check_answer(request["REQUEST_METHOD"], request["PATH_INFO"], response)
+    return response
+
+
+# Every client of every test holds what it is answered against the API's description.
+Client.request = _described_answer  # type: ignore[method-assign, assignment]  # as it, and no more
 
 SHELL_SECRET = "the shell secret of the tests, long enough"
 KAS_SECRET = base64.b64encode(bytes(range(32))).decode()

@@ -17,10 +17,12 @@ from accounts.services.token_requests import parse_day
 from accounts.ssh.fingerprint import fingerprint_of_parameter, fingerprint_of_search
 from accounts.ssh.public_key import InvalidPublicKeyError, parse_public_key
 from internal_api.errors import DomainError
+from internal_api.json_input import InvalidJSONError, decode_embedded, decode_quoted
 from internal_api.outgoing import OutgoingError, parse_target
 from internal_api.parameters import _form_values, json_object
 from internal_api.seeding.engine import parse as parse_seed
 from internal_api.seeding.entries import SeedError
+from internal_api.yaml_input import InvalidYAMLError, decode_mapping
 from repositories.policy import MalformedChangesError, parse_changes
 from repositories.policy.repository_path import candidates, clean_path, parse_gl_repository, split_path
 from repositories.push_options import parse_push_options
@@ -30,6 +32,7 @@ from scim.new_user import read_new_user
 from scim.patch import InvalidActiveError, member_operations, patch_changes, resource_changes
 from scim.projection import Projection
 from scim.usernames import clean_username
+from tests.good_requests import POLICY
 from tests.public_keys import ED25519, RSA_2048
 
 MUTATIONS = int(os.environ.get("EXAMPLES", "400"))
@@ -113,6 +116,9 @@ PARSERS = {
     "seed file": Parser(parse_seed, (SEED,), (SeedError,)),
     "JSON body": Parser(lambda text: json_object(text.encode("utf-8", "surrogatepass")), (PATCH, USER), (DomainError,)),
     "form body": Parser(_form_values, ("a=1&b[]=2&b[]=3&c[d][e]=4&push_options[]=x",), (DomainError,)),
+    "JSON in a string": Parser(decode_embedded, (PATCH, USER, "[1, -2.5e3, null]"), (InvalidJSONError,)),
+    "quoted text": Parser(decode_quoted, ('"a\\u00e9\\n"',), (InvalidJSONError,)),
+    "YAML of a policy": Parser(decode_mapping, (POLICY,), (InvalidYAMLError,)),
     "day": Parser(parse_day, ("2030-01-31", "20300131", "31 Jan 2030", "2030-01-31T00:00:00Z")),
     "webhook's address": Parser(parse_target, ("https://ci.example.com:8443/hook?x=1", "http://[::1]:80/"), (OutgoingError,)),
 }
