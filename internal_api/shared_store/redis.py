@@ -17,6 +17,9 @@ SECONDS = 1.0
 PAUSE = 2.0
 """How long it is not asked after it did not answer."""
 
+_MEMBERS_AT_ONCE = 10_000
+"""Redis takes about a million arguments in a command, and answers nobody else meanwhile."""
+
 # Each script is one step for everybody else, which is what makes the counters exact.
 _INCREASE = "local n = redis.call('INCR', KEYS[1]) redis.call('EXPIRE', KEYS[1], ARGV[1]) return n"
 _DECREASE = """
@@ -137,7 +140,9 @@ class RedisStore:
 
     def add_to_estimate(self, key: str, members: Collection[int], life: int) -> None:
         with self._reaching_redis(), self.client.pipeline() as pipeline:
-            pipeline.pfadd(key, *members)
+            values = list(members)
+            for start in range(0, len(values), _MEMBERS_AT_ONCE):
+                pipeline.pfadd(key, *values[start : start + _MEMBERS_AT_ONCE])
             pipeline.expire(key, life)
             pipeline.execute()
 

@@ -75,10 +75,17 @@ def record_events(uses: Mapping[str, Sequence[ProxyUse]], registrations: Sequenc
     with transaction.atomic():
         increase_counters(events)
         add_seen(seen, monday(timezone.now().date()))
-        for registration in known:
-            if registration.agent_id is not None and registration.project_id is not None:
-                agents = Agent.objects.filter(pk=registration.agent_id, project_id=registration.project_id)
-                agents.update(**registration.properties)
+        _keep_properties(known)
+
+
+def _keep_properties(registrations: Sequence[Registration]) -> None:
+    """Write down what the agents told of themselves last: a query for all, and one for each agent that exists."""
+    latest = {(registration.agent_id, registration.project_id): registration for registration in registrations}
+    named = {agent_id for agent_id, _ in latest if agent_id is not None}
+    for agent in Agent.objects.filter(pk__in=named).only("pk", "project_id"):
+        told = latest.get((agent.pk, agent.project_id))
+        if told is not None:
+            Agent.objects.filter(pk=agent.pk).update(**told.properties)
 
 
 def _existing(model: type[User | Project], ids: Iterable[int]) -> set[int]:
