@@ -78,7 +78,7 @@ _STATS = thing({"wants?": NUMBER, "haves?": NUMBER}, closed=False)
 OPERATIONS: dict[tuple[str, str], Operation] = {
     ("AllowedViewSet", "create"): Operation(
         "May this actor run this Git command on this repository?",
-        {200: _GRANTED, 401: _REFUSAL, 404: _REFUSAL},
+        {200: _GRANTED, 401: _REFUSAL, 404: _REFUSAL, 422: _REFUSAL},
         body=_ALLOWED,
         errors=(429,),
     ),

@@ -21,6 +21,8 @@ UNDESCRIBED = {
     500: "a fault of ours, which a test's client raises unless the test is about the answer",
     405: "of methods that an address does not have, which OpenAPI has no place for",
 }
+REFUSED_BEFORE_ROUTING = b'{"message":"400 Bad request"}'
+"""Of a Host header that names another service, which no operation has seen."""
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _METHODS = frozenset({"get", "post", "put", "patch", "delete"})
 
@@ -52,11 +54,17 @@ def close(schema: Any) -> None:
             close(part)
 
 
+def _pattern(template: str) -> str:
+    """Only a group's path is one segment: an id of SCIM's and a namespace's path may have slashes."""
+    parts = re.split(r"\{(\w+)\}", template)
+    return "".join(("[^/]+" if part == "group_path" else ".+") if index % 2 else re.escape(part) for index, part in enumerate(parts))
+
+
 @cache
 def _patterns() -> tuple[dict[str, str], list[tuple[re.Pattern[str], str]]]:
     """Paths without parameters, and patterns of the others, those first that name more."""
     templates = sorted((path for path in document()["paths"] if "{" in path), key=lambda path: (path.count("{"), -len(path)))
-    patterns = [(re.compile(re.sub(r"\\\{\w+\\\}", lambda _: ".+", re.escape(path)) + "/*", re.DOTALL), path) for path in templates]
+    patterns = [(re.compile(_pattern(path), re.DOTALL), path) for path in templates]
     return {path: path for path in document()["paths"] if "{" not in path}, patterns
 
 
@@ -105,7 +113,7 @@ def check_answer(method: str, path: str, response: Any) -> None:
 
 def _problems(method: str, path: str, response: Any) -> Iterator[str]:
     operation, status = operation_of(method, path), response.status_code
-    if operation is None or status in UNDESCRIBED:
+    if operation is None or status in UNDESCRIBED or (status == 400 and response.content == REFUSED_BEFORE_ROUTING):
         yield from _of_an_error(method, response)
         return
     try:

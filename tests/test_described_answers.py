@@ -48,6 +48,8 @@ def test_every_client_checks_its_answers(shell: Client, db: None, monkeypatch: p
 def test_the_most_specific_path_is_found() -> None:
     assert described_path("/api/scim/v2/application/Users/a/b%") == "/api/scim/v2/application/Users/{identifier}"
     assert described_path("/api/scim/v2/application/Users/.search") == "/api/scim/v2/application/Users/.search"
+    for uid in ("Users", "Schemas", "a/.search", "Groups/x"):
+        assert described_path(f"/api/scim/v2/groups/g/Users/{uid}") == "/api/scim/v2/groups/{group_path}/Users/{identifier}"
     assert operation_of("HEAD", "/livez/") == ("/livez", "get")
     assert operation_of("PUT", "/livez") is None
 
