@@ -12,10 +12,10 @@ import pytest
 from django.db import transaction
 from django.test import Client
 
-from tests.conftest import POSTGRESQL
 from tests.described_answers import document
 from tests.good_requests import Good, World, build_world, good_requests
 from tests.mutations import mutation
+from tests.passes import POSTGRESQL
 
 MUTATIONS = int(os.environ.get("EXAMPLES", "8" if POSTGRESQL else "2"))
 """PostgreSQL is the one that refuses what SQLite keeps."""
