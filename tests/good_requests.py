@@ -76,7 +76,7 @@ def build_world() -> World:
     asked = {"user_id": ann.pk, "project": project.route.path, "operation": "download"}
     lfs_token = insider.post("/api/v4/internal/lfs_authenticate", asked, content_type="application/json").json()["lfs_token"]
     excluded = GroupFactory.create(path="excluded")
-    exclude(excluded, "a reason", author=User.objects.get(username="insider"))
+    exclude(excluded, "a reason")
     values = {
         "ann": ann.pk, "key": key.pk, "project": project.pk, "path": project.route.path, "agent": agent.pk, "authority": authority,
         "token": token, "lfs_token": lfs_token, "namespace": project.namespace_id, "excluded": excluded.pk,
