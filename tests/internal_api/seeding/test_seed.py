@@ -221,7 +221,7 @@ def test_a_key_is_judged_by_the_rules_before_the_file_or_after(tmp_path: Path, d
         ("users: [{username: ann, keys: [{key: 'ssh-ed25519 AAAA'}]}]", "users[0].keys[0].key: The key cannot be read"),
         ("users: [{username: ann, keys: [{title: x}]}]", "users[0].keys[0].key: is missing"),
         ("users: [{username: ann, username: bob}]", "the key 'username' is given twice"),
-        ("users: [{username: ann, personal_access_tokens: [{scopes: [all]}]}]", "users[0].personal_access_tokens[0]: There is no scope 'all'."),
+        ("users: [{username: ann, personal_access_tokens: [{scopes: [all]}]}]", "users[0].personal_access_tokens[0].scopes[0]: There is no scope 'all'."),
         ("groups: [{path: acme/tools}]", "groups[0].path: there is no group 'acme'"),
         ("groups: [{path: admin}]", "groups[0]: Group 'admin' is not accepted: The name is reserved."),
         ("groups: [{path: a b}]", "groups[0]: Group 'a b' is not accepted"),
