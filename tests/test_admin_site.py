@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django import forms
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
-from django.test import Client
+from django.db import IntegrityError, models, transaction
+from django.db.models import QuerySet
+from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
@@ -16,6 +19,7 @@ from accounts.models import BlockedBy, PersonalAccessToken, SSHKey, User
 from accounts.services.personal_access_tokens import create_token
 from accounts.services.users import block
 from internal_api.digests import token_digest
+from internal_api.model_fields import StringListField, StructuredField
 from internal_api.models import AuditEvent, InstanceSettings, RefusedPeer
 from kubernetes_agent.models import AgentAuthorization, AgentToken, Scanner, SecurityPolicy, Vulnerability
 from kubernetes_agent.services.metrics import increase_counters
@@ -23,9 +27,12 @@ from kubernetes_agent.services.tokens import create_agent_token
 from repositories.models import (
     DeliveryLane,
     ErrorTrackingKey,
+    GroupSSHCertificate,
     Namespace,
     PendingPush,
     Project,
+    ProtectedBranch,
+    ProtectedTag,
     PushEvent,
     Refusal,
     Storage,
@@ -423,3 +430,149 @@ def test_a_webhook_is_switched_on_again(administrator: Client, company: dict[Any
     assert administrator.post(reverse("admin:repositories_webhook_changelist"), values).status_code == 302
     hook.refresh_from_db()
     assert (hook.active, hook.failures, hook.switched_off_reason) == (True, 0, "")
+
+
+BAD_TEXTS = {
+    "allowed_key_types": "rsa",
+    "minimum_key_bits": "ssh-rsa: abc",
+    "feature_flags": "gitaly_x: {projects: 5}",
+    "broadcasts": "- {mesage: Hello}",
+    "web_url": "ftp://git.example.com",
+    "default_branch_name": "a..b",
+    "default_branch": "a..b",
+    "ip_allowlist": "10.0.0.0/8\noffice",
+    "verified_email_domains": "@example.com",
+    "allowed_email_domains": "https://example.com",
+    "gitaly_address": "gitaly:8075",
+    "url": "nowhere",
+    "token": "schlüssel",
+    "name": " ",
+    "public_key": " ",
+    "title": " ",
+    "reason": " ",
+    "yaml": "- a",
+    "email": "nobody",
+    "storage_limit": "-1",
+    "storage_size": "-1",
+    "access_level": "35",
+}
+"""What is wrong for a field of its own rule; all other fields are given what no field of their kind takes."""
+CHANGEABLE = [Storage, Namespace, Project, ProtectedBranch, ProtectedTag, Webhook, ErrorTrackingKey, User, SSHKey, InstanceSettings]
+CHANGEABLE += [GroupSSHCertificate, SamlProvider, SamlGroupLink, SecurityPolicy, LimitExclusion]
+
+
+def _submitted(form: Any) -> dict[str, Any]:
+    """What a browser sends when nothing was typed."""
+    values: dict[str, Any] = {}
+    for name, field in form.fields.items():
+        shown = field.prepare_value(form[name].value())
+        if isinstance(field, forms.SplitDateTimeField):
+            for number, part in enumerate(field.widget.decompress(form.initial.get(name))):
+                values[f"{name}_{number}"] = part.isoformat() if part else ""
+        elif shown is not None and shown is not False:
+            values[name] = shown
+    return values
+
+
+def _bad_values(name: str, field: Any) -> list[Any]:
+    if isinstance(field, forms.BooleanField):
+        return []
+    found = [BAD_TEXTS[name]] if name in BAD_TEXTS else []
+    if isinstance(field, forms.IntegerField):
+        return [*found, "-1", "abc", str(10**30)]
+    if isinstance(field, forms.ChoiceField):
+        return [*found, "banana"]
+    if isinstance(field, forms.ModelChoiceField):
+        return ["999999", "abc"]
+    if isinstance(field, forms.DateField | forms.DateTimeField | forms.SplitDateTimeField):
+        return ["tomorrow"]
+    too_long = ["x" * (field.max_length + 1)] if field.max_length else []
+    return [*found, *too_long, "a\x00b", *([""] if field.required else [])]
+
+
+def _is_refused(build: Any, row: Any, values: dict[str, Any], name: str, bad: Any) -> bool:
+    typed = {**values, name: bad, f"{name}_0": bad, f"{name}_1": bad}
+    form = build(typed, instance=type(row)._default_manager.get(pk=row.pk))  # noqa: SLF001  the default manager
+    return not form.is_valid() and (name in form.errors or "__all__" in form.errors)
+
+
+@pytest.mark.parametrize("model", CHANGEABLE, ids=lambda model: model.__name__)
+def test_every_field_of_every_form_refuses_what_is_invalid(company: dict[Any, Any], root: User, rf: RequestFactory, model: Any) -> None:
+    request = rf.get("/admin/")
+    request.user = root
+    row = company[model]
+    build = admin.site._registry[model].get_form(request, row, change=True)  # noqa: SLF001  Django has no other list of them
+    values = _submitted(build(instance=row))
+    assert build(values, instance=type(row)._default_manager.get(pk=row.pk)).is_valid(), "what is shown can be sent back"  # noqa: SLF001  likewise
+    tried = [(name, bad) for name, field in build.base_fields.items() for bad in _bad_values(name, field)]
+    accepted = [(name, bad) for name, bad in tried if not _is_refused(build, row, values, name, bad)]
+    assert not accepted
+    assert tried
+
+
+def test_every_model_that_the_site_changes_is_tried(rf: RequestFactory, root: User) -> None:
+    request = rf.get("/admin/")
+    request.user = root
+    changed = {model for model in MODELS if admin.site._registry[model].has_change_permission(request)}  # noqa: SLF001  Django has no other list of them
+    typed = {model for model in changed if _typed_fields(model, request)}
+    assert typed <= set(CHANGEABLE), typed - set(CHANGEABLE)
+
+
+def _typed_fields(model: Any, request: Any) -> set[str]:
+    fields = admin.site._registry[model].get_form(request, change=True).base_fields  # noqa: SLF001  likewise
+    return {name for name, field in fields.items() if not isinstance(field, forms.BooleanField | forms.ModelChoiceField)}
+
+
+@pytest.mark.parametrize("model", [*CHANGEABLE, PersonalAccessToken, SCIMToken, AgentToken], ids=lambda model: model.__name__)
+def test_the_database_refuses_words_that_are_no_choice_and_json_of_another_kind(company: dict[Any, Any], model: Any) -> None:
+    rows: QuerySet[Any] = QuerySet(model).filter(pk=company[model].pk)
+    tried = 0
+    for field in model._meta.concrete_fields:  # noqa: SLF001  Django's public name for it
+        wrong: list[Any] = []
+        if field.choices:
+            wrong = [999] if isinstance(field, models.IntegerField) else ["x"]
+        elif isinstance(field, StringListField | StructuredField):
+            wrong = ["text", 5, {"a": 1} if isinstance(field.get_default(), list) else [1]]
+        for value in wrong:
+            tried += 1
+            with pytest.raises(IntegrityError), transaction.atomic():
+                rows.update(**{field.name: value})
+    assert tried or not any(field.choices for field in model._meta.concrete_fields)  # noqa: SLF001  likewise
+
+
+def test_a_level_of_a_rule_names_one_and_is_for_the_right_thing(administrator: Client, rockets: Project, ann: User) -> None:
+    """The rows below a rule are judged like the rule."""
+    inline = {"grants-TOTAL_FORMS": "1", "grants-INITIAL_FORMS": "0", "grants-MIN_NUM_FORMS": "0", "grants-MAX_NUM_FORMS": "1000"}
+    for kind, site, wrong in (("protectedbranch", {"namespace": ""}, "create"), ("protectedtag", {}, "push")):
+        add = reverse(f"admin:repositories_{kind}_add")
+        values = {"project": rockets.pk, "name": "main", **site, **inline}
+        right = "create" if wrong == "push" else "push"
+        for grant in (
+            {"grants-0-kind": wrong, "grants-0-access_level": "40"},
+            {"grants-0-kind": right, "grants-0-access_level": "35"},
+            {"grants-0-kind": right, "grants-0-access_level": "40", "grants-0-user": ann.pk},
+            {"grants-0-kind": right},
+        ):
+            assert administrator.post(add, {**values, **grant}).status_code == 200, (kind, grant)
+        assert administrator.post(add, {**values, "grants-0-kind": right, "grants-0-access_level": "40"}).status_code == 302
+
+
+@pytest.mark.parametrize("typed", ["office", "10.0.0.0/33", "10.0.0.0/8, 192.168.0.0/16"])
+def test_an_administrator_is_told_which_line_is_wrong(administrator: Client, company: dict[Any, Any], typed: str) -> None:
+    acme = Namespace.objects.get(path="acme")
+    change = reverse("admin:repositories_namespace_change", args=[acme.pk])
+    form = administrator.get(change).context["adminform"].form
+    values = {name: value for name, value in _submitted(form).items() if value is not None}
+    page = administrator.post(change, {**values, "ip_allowlist": f"192.0.2.0/24\n{typed}"}).content.decode()
+    assert f"&#x27;{typed}&#x27; is not a range of addresses such as 10.0.0.0/8" in page
+    assert administrator.post(change, {**values, "ip_allowlist": "192.0.2.0/24\n"}).status_code == 302
+    assert Namespace.objects.get(pk=acme.pk).ip_allowlist == ["192.0.2.0/24"]
+
+
+def test_a_list_of_addresses_is_refused_below_the_top(administrator: Client, company: dict[Any, Any]) -> None:
+    """Decisions 10a: it would be accepted and enforced nowhere."""
+    below = GroupFactory.create(path="below", parent=Namespace.objects.get(path="acme"))
+    change = reverse("admin:repositories_namespace_change", args=[below.pk])
+    values = _submitted(administrator.get(change).context["adminform"].form)
+    for name, value in {"ip_allowlist": "10.0.0.0/8", "enabled_git_access_protocol": "ssh", "storage_limit": "5"}.items():
+        assert "is for top-level groups" in administrator.post(change, {**values, name: value}).content.decode(), name
