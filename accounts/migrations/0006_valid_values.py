@@ -19,6 +19,9 @@ def repair(apps, schema_editor):
     for row in rows('User').only('username').iterator():
         if not row.username.strip():
             rows('User').filter(pk=row.pk).update(username=f'user-{row.pk}')
+    if schema_editor.connection.vendor == 'postgresql':
+        schema_editor.execute('SET CONSTRAINTS ALL IMMEDIATE')  # no table is altered while checks of its rows are put off
+
 
 
 class Migration(migrations.Migration):

@@ -24,6 +24,9 @@ def repair(apps, schema_editor):
             if not isinstance(value, kind):
                 setattr(row, name, [value] if kind is list else {'unreadable': value})
         row.save()
+    if schema_editor.connection.vendor == 'postgresql':
+        schema_editor.execute('SET CONSTRAINTS ALL IMMEDIATE')  # no table is altered while checks of its rows are put off
+
 
 
 class Migration(migrations.Migration):

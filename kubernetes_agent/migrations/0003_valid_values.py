@@ -18,6 +18,9 @@ def repair(apps, schema_editor):
     for row in rows('ReceptiveConfiguration').only('url').iterator():
         if not row.url.startswith(('grpc://', 'grpcs://')):
             rows('ReceptiveConfiguration').filter(pk=row.pk).delete()
+    if schema_editor.connection.vendor == 'postgresql':
+        schema_editor.execute('SET CONSTRAINTS ALL IMMEDIATE')  # no table is altered while checks of its rows are put off
+
 
 
 class Migration(migrations.Migration):

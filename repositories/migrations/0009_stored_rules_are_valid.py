@@ -43,6 +43,9 @@ def repair(apps, schema_editor):
             rows('Storage').filter(pk=row.pk).update(name=f'storage-{row.pk}')
         if not row.gitaly_address.startswith(SCHEMES):
             rows('Storage').filter(pk=row.pk).update(gitaly_address=f'unix:{row.gitaly_address}'[:1024])
+    if schema_editor.connection.vendor == 'postgresql':
+        schema_editor.execute('SET CONSTRAINTS ALL IMMEDIATE')  # no table is altered while checks of its rows are put off
+
 
 
 class Migration(migrations.Migration):

@@ -8,6 +8,9 @@ def repair(apps, schema_editor):
     """Remove keys that are blank: nobody can show one."""
     rows = apps.get_model('repositories', 'ErrorTrackingKey').objects.using(schema_editor.connection.alias)
     rows.filter(pk__in=[row.pk for row in rows.only('public_key').iterator() if not row.public_key.strip()]).delete()
+    if schema_editor.connection.vendor == 'postgresql':
+        schema_editor.execute('SET CONSTRAINTS ALL IMMEDIATE')  # no table is altered while checks of its rows are put off
+
 
 
 class Migration(migrations.Migration):

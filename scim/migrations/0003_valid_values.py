@@ -14,6 +14,9 @@ def repair(apps, schema_editor):
             rows('SamlProvider').filter(pk=row.pk).update(allowed_email_domains=[row.allowed_email_domains])
     rows('SamlGroupLink').filter(pk__in=[row.pk for row in rows('SamlGroupLink').only('name') if not row.name.strip()]).delete()
     rows('SCIMToken').exclude(profile='gitlab').update(profile='gitlab')
+    if schema_editor.connection.vendor == 'postgresql':
+        schema_editor.execute('SET CONSTRAINTS ALL IMMEDIATE')  # no table is altered while checks of its rows are put off
+
 
 
 class Migration(migrations.Migration):

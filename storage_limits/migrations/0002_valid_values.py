@@ -7,6 +7,9 @@ def repair(apps, schema_editor):
     """Give exclusions without a reason one."""
     rows = apps.get_model('storage_limits', 'LimitExclusion').objects.using(schema_editor.connection.alias)
     rows.filter(pk__in=[row.pk for row in rows.only('reason').iterator() if not row.reason.strip()]).update(reason='not told')
+    if schema_editor.connection.vendor == 'postgresql':
+        schema_editor.execute('SET CONSTRAINTS ALL IMMEDIATE')  # no table is altered while checks of its rows are put off
+
 
 
 class Migration(migrations.Migration):
