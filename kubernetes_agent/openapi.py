@@ -60,9 +60,11 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("AgentInfoViewSet", "retrieve"): Operation(
         "Which agent is this, and where is its configuration?",
         {200: thing({"agent_id": NUMBER, "agent_name": TEXT, **_PROJECT})},
-        errors=(404,),
+        errors=(403, 404),
     ),
-    ("ProjectInfoViewSet", "retrieve"): Operation("Where does a project lie?", {200: thing(_PROJECT)}, query={"id": TEXT}, errors=(404,)),
+    ("ProjectInfoViewSet", "retrieve"): Operation(
+        "Where does a project lie?", {200: thing(_PROJECT)}, query={"id": TEXT}, errors=(403, 404)
+    ),
     ("VerifyProjectAccessViewSet", "retrieve"): Operation("May the agent read a project?", {204: None}, query={"id": TEXT}, errors=(404,)),
     ("AgentConfigurationViewSet", "create"): Operation(
         "A configuration file has changed",

@@ -102,7 +102,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "Credentials for Git LFS",
         {200: thing({"username": TEXT, "lfs_token": TEXT, "repository_http_path": TEXT, "expires_in": NUMBER})},
         body=thing({**ACTOR, **_CONTAINER, **_CONTEXT, "operation?": _MAYBE}, closed=False),
-        errors=(404,),
+        errors=(403, 404),
     ),
     ("LFSTokenVerifyViewSet", "create"): Operation(
         "What are these credentials for Git LFS good for?",
