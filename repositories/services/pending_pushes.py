@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,7 +24,7 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
 _SETTLE = """
 DELETE FROM repositories_pendingpush
-WHERE id = (SELECT max(id) FROM repositories_pendingpush WHERE digest = %s)
+WHERE digest = %s AND id = (SELECT max(id) FROM repositories_pendingpush WHERE digest = %s)
   AND NOT EXISTS (
     SELECT 1 FROM repositories_pushevent e
     WHERE e.project_id = repositories_pendingpush.project_id AND e.recovered AND e.reported_late_at IS NULL
@@ -72,10 +72,28 @@ class Reported:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What was known of a push that is reported. `event` is the one that was made up for it, when the report came late."""
+    """What was known of a push that is reported.
+
+    `events` are those that were recovered before its report came, in their order: a push that moved
+    its refs over a long time has several, each of some of its refs.
+    """
 
     allowed_at: datetime | None = None
-    event: PushEvent | None = None
+    events: Sequence[PushEvent] = ()
+
+
+@dataclass(slots=True)
+class _Unreported:
+    """A push that a report may be about. Its events and its note share the time of its permission."""
+
+    allowed_at: datetime
+    note: PendingPush | None = None
+    events: list[PushEvent] = field(default_factory=list)
+
+    @property
+    def changes(self) -> set[Change]:
+        noted = self.note.changes if self.note else []
+        return {*noted, *(Change(*line) for event in self.events for line in event.changes)}
 
 
 def note_push(facts: Facts, request_id: str | None, changes: Sequence[Change]) -> None:
@@ -95,39 +113,45 @@ def settle(push: Reported) -> Settled:
     A report may leave out refs that Git refused, and may come after the push was recovered.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_SETTLE, [push.digest, push.request_id])
+        cursor.execute(_SETTLE, [push.digest, push.digest, push.request_id])
         row: tuple[Any, ...] | None = cursor.fetchone()
     return Settled(_aware(row[0])) if row is not None else _settle_late(push)
 
 
 def _settle_late(push: Reported) -> Settled:
-    """The note or the recovered event that a report is most likely about: one of just these changes, and of those the last.
+    """What a report is most likely about: a push of just these changes, and of those the last.
 
     An earlier push of the same changes may be noted still because Git refused it, and the one that is reported now be
-    recovered already.
+    recovered already, as a whole or in part.
     """
     lines = set(push.changes)
+    found: list[tuple[bool, datetime, _Unreported]] = []
+    for one in _unreported(push):
+        changes = one.changes
+        if not lines.isdisjoint(changes) if one.events else lines and lines <= changes:
+            found.append((lines == changes, one.allowed_at, one))
+    if not found:
+        return Settled()
+    _, allowed_at, best = max(found, key=lambda each: each[:2])
+    if best.note is not None:
+        best.note.delete()
+    return Settled(allowed_at, best.events)
+
+
+def _unreported(push: Reported) -> list[_Unreported]:
+    """The pushes of the same connection that are noted or recovered, locked. Notes first: a worker turns them into events."""
     of_connection = {"project": push.project_id, "gl_repository": push.repository}
     notes = PendingPush.objects.filter(**of_connection, request_id=push.request_id, user_id=push.user_id)
     events = PushEvent.objects.filter(
         **of_connection, recovered=True, reported_late_at=None, correlation_id=push.request_id, user=push.user_id
     )
-    found: list[tuple[bool, datetime, PendingPush | PushEvent]] = []
+    found: dict[datetime, _Unreported] = {}
     for note in notes.select_for_update().order_by("pk"):
-        changes = set(note.changes)
-        if lines and lines <= changes:
-            found.append((lines == changes, note.created_at, note))
+        found[note.created_at] = _Unreported(note.created_at, note)
     for event in events.select_for_update().order_by("pk"):
-        changes = {Change(*line) for line in event.changes}
-        if lines & changes:
-            found.append((lines == changes, event.allowed_at or event.created_at, event))
-    if not found:
-        return Settled()
-    _, allowed_at, best = max(found, key=lambda one: one[:2])
-    if isinstance(best, PushEvent):
-        return Settled(event=best)
-    best.delete()
-    return Settled(allowed_at)
+        allowed_at = event.allowed_at or event.created_at
+        found.setdefault(allowed_at, _Unreported(allowed_at)).events.append(event)
+    return list(found.values())
 
 
 def _aware(value: Any) -> datetime:
@@ -136,7 +160,7 @@ def _aware(value: Any) -> datetime:
     return found if timezone.is_aware(found) else found.replace(tzinfo=UTC)
 
 
-def not_in(event: PushEvent, changes: Iterable[Change]) -> list[Change]:
-    """The changes that an event does not have."""
-    known = {tuple(line) for line in event.changes}
+def not_in(events: Iterable[PushEvent], changes: Iterable[Change]) -> list[Change]:
+    """The changes that no event has."""
+    known = {tuple(line) for event in events for line in event.changes}
     return [change for change in changes if (change.oldrev, change.newrev, change.ref) not in known]

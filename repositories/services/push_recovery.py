@@ -2,7 +2,9 @@
 
 Gitaly reports a push once, and never again when the report is lost. A worker asks it where the refs of such a push stand: what
 has moved gets its event, with all that follows a push; what has not is asked about again, since hooks may take long, and
-forgotten in the end. Import it where it is used: it loads gRPC.
+forgotten in the end. A push whose refs move over a long time may get several events, each of some of its refs.
+
+Import it where it is used: it loads gRPC.
 """
 
 import logging
@@ -185,6 +187,7 @@ def _keep_later(last: dict[str, Move], ref: str, move: Move) -> None:
 def _write(scope: _Scope, known: _Known, refs: Iterable[str], found: dict[int, list[Change]], now: datetime) -> int:
     """Make up for what has moved and put off or forget the rest; how many events that made.
 
+    The refs of a push that have not moved are asked about again as those of a push that has moved none: hooks run before each.
     Nothing is concluded while another push of these refs has begun since what is known was read.
     """
     notes = PendingPush.objects.select_for_update().filter(pk__in=scope.due).order_by("pk")
@@ -193,12 +196,17 @@ def _write(scope: _Scope, known: _Known, refs: Iterable[str], found: dict[int, l
         return 0
     number = 0
     for note in notes:
-        if note.pk in found:
-            _make_event(note, found[note.pk])
-            note.delete()
+        moved_now, changes = set(found.get(note.pk, ())), note.changes
+        part = [change for change in changes if change in moved_now]
+        if part:
+            _make_event(note, part)
             number += 1
-        else:
+            note.digest = ""  # the report of the whole push is about the event, too
+            note.packed_changes = PendingPush.pack(change for change in changes if change not in moved_now)
+        if len(part) < len(changes):
             _put_off(note, now)
+        else:
+            note.delete()
     return number
 
 
@@ -237,4 +245,4 @@ def _put_off(note: PendingPush, now: datetime) -> None:
         note.delete()
         return
     note.asked_at, note.due_at = now, now + age
-    note.save(update_fields=["asked_at", "due_at"])
+    note.save(update_fields=["asked_at", "due_at", "digest", "packed_changes"])

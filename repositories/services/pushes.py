@@ -109,16 +109,17 @@ def _recorded(
 
 
 def _event(push: Push) -> PushEvent:
-    """The push's event. One that was recovered before its report came has an event already, perhaps of some of its refs."""
+    """The push's event. One that was recovered before its report came has events already, perhaps of some of its refs."""
     settled = settle(Reported.of(push.facts, push.request_id, push.changes))
-    if settled.event is None:
+    if not settled.events:
         return _insert(push, push.changes, settled.allowed_at)
-    event, others = settled.event, not_in(settled.event, push.changes)
-    event.reported_late_at = timezone.now()
-    event.identifier, event.push_options, event.gitaly_context = push.identifier[:255], push.push_options, push.gitaly_context
-    event.dedup_key = None if others else push.dedup_key
-    event.save(update_fields=["reported_late_at", "identifier", "push_options", "gitaly_context", "dedup_key"])
-    return _insert(push, others, event.allowed_at) if others else event
+    others, last = not_in(settled.events, push.changes), settled.events[-1]
+    for event in settled.events:
+        event.reported_late_at = timezone.now()
+        event.identifier, event.push_options, event.gitaly_context = push.identifier[:255], push.push_options, push.gitaly_context
+        event.dedup_key = push.dedup_key if event is last and not others else None
+        event.save(update_fields=["reported_late_at", "identifier", "push_options", "gitaly_context", "dedup_key"])
+    return _insert(push, others, settled.allowed_at) if others else last
 
 
 def _insert(push: Push, changes: Sequence[Change], allowed_at: datetime | None) -> PushEvent:

@@ -214,7 +214,62 @@ def test_only_refs_that_moved_are_told(repository: Repository) -> None:
     repository.move(accepted)
     assert later() == 1
     assert events() == [([accepted], True)]
+    assert [change.ref for change in PendingPush.objects.get().changes] == ["refs/heads/b"], "its hooks may be running"
+    later(minutes=600)
+    assert (events(), PendingPush.objects.count()) == ([([accepted], True)], 0)
+
+
+def slow_push(repository: Repository, number: int = 4) -> list[str]:
+    """A push whose hooks take long: half of its refs have moved when Gitaly is asked."""
+    lines = [repository.line(None, 0, f"refs/heads/{position}") for position in range(number)]
+    repository.allow(*lines)
+    repository.move(*lines[: number // 2])
+    assert later() == 1
+    return lines
+
+
+def test_what_moved_of_a_push_later_is_a_further_part_of_it(repository: Repository, rockets: Project) -> None:
+    Webhook.objects.create(project=rockets, url="https://hooks.example.com/", push_events=True)
+    lines = slow_push(repository)
+    repository.move(lines[2])
+    assert later(minutes=6) == 1
+    repository.move(lines[3])
+    assert later(minutes=12) == 1
+    assert events() == [(lines[:2], True), ([lines[2]], True), ([lines[3]], True)]
+    assert len(set(PushEvent.objects.values_list("allowed_at", "user", "key_id", "correlation_id"))) == 1
     assert not PendingPush.objects.exists()
+    follow_project(rockets.pk)
+    assert sorted(WebhookDelivery.objects.values_list("ref", flat=True)) == [line.split(" ")[2] for line in lines]
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_a_late_report_adds_what_the_parts_of_a_push_lack(repository: Repository, parts: int) -> None:
+    """Once each, however many parts have their event; a repetition gets the same answer."""
+    lines = slow_push(repository)
+    repository.move(lines[2])
+    assert parts == 1 or later(minutes=6) == 1
+    repository.move(lines[3])
+    answers = [repository.report(*lines, push_options=["ci.skip"]) for _ in range(2)]
+    assert answers[0] == answers[1]
+    recovered = [(lines[:2], True), ([lines[2]], True)][:parts]
+    assert events() == [*recovered, (lines[1 + parts :], False)]
+    assert not PendingPush.objects.exists()
+    assert all(event.reported_late_at for event in PushEvent.objects.filter(recovered=True))
+    later(minutes=600)
+    assert len(events()) == parts + 1
+
+
+def test_the_report_of_another_push_does_not_take_a_part(repository: Repository) -> None:
+    """One connection, the same change of one ref again: the half-moved push is told as its own still."""
+    lines = slow_push(repository)
+    again = [repository.line(0, None, "refs/heads/0"), repository.line(None, 0, "refs/heads/0")]
+    for line in again:
+        repository.allow(line)
+        repository.move(line)
+        repository.report(line)
+    repository.move(*lines[2:])
+    assert later(minutes=6) == 1
+    assert events() == [(lines[:2], True), *(([line], False) for line in again), (lines[2:], True)]
 
 
 def test_a_report_of_some_refs_settles_the_push(repository: Repository) -> None:
@@ -483,9 +538,12 @@ def test_workers_sweep(repository: Repository) -> None:
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("attempt", range(5))
-def test_of_a_late_report_and_workers_at_once_one_makes_the_event(repository: Repository, attempt: int) -> None:
-    line = repository.line(None, 0)
-    repository.allow(line)
+@pytest.mark.parametrize("half", [False, True], ids=["moved", "half moved"])
+def test_of_a_late_report_and_workers_at_once_one_makes_the_event(repository: Repository, attempt: int, half: bool) -> None:
+    """A report says that the whole push is over, whatever of it Gitaly has told of."""
+    line, rest = repository.line(None, 0), repository.line(None, 0, "refs/heads/rest")
+    lines = [line, rest] if half else [line]
+    repository.allow(*lines)
     repository.move(line)
     PendingPush.objects.update(due_at=timezone.now(), created_at=timezone.now() - timedelta(minutes=5))
     together = threading.Barrier(6)
@@ -499,11 +557,11 @@ def test_of_a_late_report_and_workers_at_once_one_makes_the_event(repository: Re
             caller = Client(headers={"gitlab-shell-api-request": token})
             mine = Repository.__new__(Repository)
             mine.shell, mine.gl_repository, mine.key = caller, repository.gl_repository, repository.key
-            return mine.report(line)
+            return mine.report(*lines)
         finally:
             connection.close()
 
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(step, range(6)))
-    assert [lines for lines, _ in events()] == [[line]]
+    assert sorted(line for written, _ in events() for line in written) == sorted(lines)
     assert not PendingPush.objects.exists()
