@@ -52,6 +52,8 @@ class Site:
     moves: Path
     cluster: PostgreSQL | None
     worker: "subprocess.Popen[bytes]"
+    pause: float = 0.3
+    """Seconds before a refused push is tried again."""
     done: int = 0
     refused: int = 0
     faults: Counter[str] = field(default_factory=Counter)
@@ -164,7 +166,7 @@ class Site:
                 break
             with self.lock:
                 self.refused += 1
-            time.sleep(0.3)
+            time.sleep(self.pause)
         assert accepted or not again, "a push is accepted in the end"
         with self.lock:
             self.done += 1
@@ -309,5 +311,6 @@ def test_every_ref_that_moved_has_its_event_though_everything_fails(place: Site)
 
 
 def test_every_ref_that_moved_has_its_event_though_the_database_is_away_for_a_minute(place: Site) -> None:
+    place.pause = 3  # people who wait for a minute, not a load
     pushed_under(place, 24, {8: [lambda: place.stop_database(60)]})
     assert place.faults["database away for 60 s"] == 1
