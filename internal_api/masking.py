@@ -6,11 +6,11 @@ from typing import Any
 MASK = "[masked]"
 LONGEST_TEXT = 2000
 MOST_ITEMS = 100
-_TOKEN = re.compile(r"gl(?:pat|agent|soat|et)-[\w-]{8,}|eyJ[\w-]{10,}\.[\w.-]+")
-_USERINFO = re.compile(r"(?<=://)[^/@\s]*@")
-_QUERY = re.compile(r"\?[^#\s]*")
+_TOKEN = re.compile(r"gl(?:pat|agent|soat|et)-[\w-]{8,}|eyJ[\w-]{10,}\.[\w.-]+", re.ASCII)
+_USERINFO = re.compile(r"(?<=://)[^/@\s]*@", re.ASCII)
+_QUERY = re.compile(r"\?[^#\s]*", re.ASCII)
 _QUERY_VALUE = re.compile(r"=[^&;#]*")
-_SECRET_NAME = re.compile(r"password|secret|token|digest|private_key|client_key|code_", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"password|secret|token|digest|private_key|client_key|code_", re.IGNORECASE | re.ASCII)
 
 
 def is_secret_name(name: str) -> bool:
