@@ -87,7 +87,7 @@ fuzz: venv  ## a long run of bad input; EXAMPLES says how long
 	EXAMPLES=$${EXAMPLES:-2000} $(PYTEST) $(JOBS) tests/test_bad_input.py tests/test_good_requests.py tests/test_openapi.py tests/test_fuzzed_parsers.py
 
 chaos: venv  ## kill what can be killed, and print what was lost
-	CHAOS_PUSHES=$${CHAOS_PUSHES:-1000} STRANGERS_SECONDS=$${STRANGERS_SECONDS:-10} $(BIN)/python -m tests.servers -- $(BIN)/python -m pytest -q -s tests/live/test_accepted_pushes.py tests/live/test_faults.py tests/live/test_slow_dependencies.py tests/live/test_hostile_strangers.py tests/live/test_webhooks.py
+	CHAOS_PUSHES=$${CHAOS_PUSHES:-1000} CHAOS_WAITING_PUSHES=$${CHAOS_WAITING_PUSHES:-2000} STRANGERS_SECONDS=$${STRANGERS_SECONDS:-10} $(BIN)/python -m tests.servers -- $(BIN)/python -m pytest -q -s tests/live/test_accepted_pushes.py tests/live/test_faults.py tests/live/test_slow_dependencies.py tests/live/test_hostile_strangers.py tests/live/test_webhooks.py
 
 openapi: venv  ## write the API's description anew
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
@@ -107,10 +107,13 @@ bench: venv  ## the service beside its floor over the wire, at 100,000 people: a
 bench-pushes: venv  ## how long pushes of many refs take, on PostgreSQL
 	$(BIN)/python -m tests.servers -- $(BIN)/python -m benchmarks.push_of_many_refs
 
+bench-threads: venv  ## what the threads of a gunicorn process cost
+	env -u DATABASE_URL -u REDIS_URL $(BIN)/python -m benchmarks.threads
+
 bench-scim: venv  ## provisioning by SCIM at size, on PostgreSQL
 	$(BIN)/python -m tests.servers -- $(BIN)/python -m benchmarks.scim
 
 protocol: venv  ## compile the messages of repositories/gitaly anew
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. repositories/gitaly/gitaly.proto
 
-.PHONY: costs bench-costs profile mutation fuzz chaos demo openapi production bench bench-pushes bench-scim protocol help venv run test test-sqlite test-postgresql lint check format requirements
+.PHONY: costs bench-costs bench-threads profile mutation fuzz chaos demo openapi production bench bench-pushes bench-scim protocol help venv run test test-sqlite test-postgresql lint check format requirements

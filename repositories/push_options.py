@@ -27,7 +27,6 @@ MERGE_REQUEST = "merge_request"
 class PushOption:
     """One option whose namespace and key are known, with its value, which may be empty."""
 
-    raw: str
     namespace: str
     key: str
     value: str
@@ -46,7 +45,7 @@ def _known_options(options: Iterable[str]) -> Iterator[PushOption]:
         key, _, value = rest.partition("=")
         key = key.strip()
         if dot and (key in _SINGLE.get(namespace, ()) or key in _MULTIPLE.get(namespace, ())):
-            yield PushOption(option, namespace, key, value.strip())
+            yield PushOption(namespace, key, value.strip())
 
 
 def parse_push_options(options: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -71,12 +70,13 @@ def parse_push_options(options: Iterable[str]) -> dict[str, dict[str, Any]]:
 def merge_request_warning(options: Iterable[str], problem: str) -> str | None:
     """Return the warning that merge request options have no effect because of `problem`; None where there are none.
 
-    Only those options are named: the others of the push have been followed. What is wrong with the form of one is added.
+    All options of the push are named, as upstream names them (contract: allowed 7.4). What is wrong with the form of one is added.
     """
-    found = [option for option in _known_options(options) if option.namespace == MERGE_REQUEST]
+    raw = list(options)
+    found = [option for option in _known_options(raw) if option.namespace == MERGE_REQUEST]
     if not found:
         return None
     malformed = [f"{MERGE_REQUEST}.{option.key} needs a value" for option in found if option.lacks_value]
-    quoted = " ".join(f"'{option.raw}'" for option in found)
+    quoted = " ".join(f"'{option}'" for option in raw)
     problems = "\n\n".join([problem, *dict.fromkeys(malformed)])
     return f"WARNINGS:\nError encountered with push options {quoted}: {problems}"

@@ -105,7 +105,7 @@ def test_a_new_branch_prints_the_invitation_and_takes_options(sshd: SSHServer, s
     done = sshd.git("bob", "push", "-o", "ci.skip", "-o", "mr.create", "origin", "HEAD:refs/heads/topic", cwd=work)
     assert done.returncode == 0, done.stderr
     assert "visit:" not in done.stderr
-    text = "Error encountered with push options 'mr.create': Merge requests are not available on this server"
+    text = "Error encountered with push options 'ci.skip' 'mr.create': Merge requests are not available on this server"
     assert text in " ".join(done.stderr.replace("remote:", "").split())
     service.seed({"instance": {"web_url": "https://web.example.com"}})
     try:

@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -23,6 +25,7 @@ pytestmark = [pytest.mark.live, pytest.mark.postgresql]
 PROJECTS, WORKERS, KILLS = 10, 3, 10
 PUSHES = 1000 if "CHAOS_PUSHES" in os.environ else 300
 """A thousand in `make chaos`; each of the kills meets some of them in either case."""
+WAITING_PUSHES, REFS_OF_EACH = int(os.environ.get("CHAOS_WAITING_PUSHES", "200")), 1000
 ZEROS = "0" * 40
 
 
@@ -163,3 +166,46 @@ def test_ten_thousand_deliveries_that_wait_for_a_slow_receiver_do_not_delay_a_pu
         # What follows a push is done first: the deliveries of all the others are owed by now, or soon, and still wait.
         wait_until(lambda: count(service, "repositories_pushevent", "followed_at IS NULL") == 0, "what follows the pushes")
         assert count(service, "repositories_webhookdelivery", "state = 'waiting'") > 9_900
+
+
+def peak_memory(pid: int) -> int:
+    """The most MiB that a process has had resident."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    assert found is not None
+    return int(found[1]) // 1024
+
+
+def test_pushes_that_waited_for_a_worker_are_followed_in_bounded_memory_while_others_push(service: Service) -> None:
+    """200 pushes of 1,000 refs in CI and 2,000 in `make chaos`: more need no more memory, and keep nobody waiting for a lock."""
+    token = service.shell_token()
+    assert push(service, token, 1, 1) == 200
+    refs = f"SELECT jsonb_agg(jsonb_build_array('{ZEROS}', '{'a' * 40}', 'refs/heads/b' || n)) FROM generate_series(1, {REFS_OF_EACH}) n"  # noqa: S608  ours
+    rows(
+        service,
+        "INSERT INTO repositories_pushevent (gl_repository, project_id, user_id, identifier, changes, push_options, gitaly_context,"  # noqa: S608  ours
+        f" correlation_id, response, created_at, recovered) SELECT e.gl_repository, e.project_id, e.user_id, e.identifier, ({refs}),"
+        f" '{{}}', '{{}}', '', '{{}}', now(), false FROM repositories_pushevent e, generate_series(1, {WAITING_PUSHES})",
+    )
+    worker = start_worker(service)
+    began, waits, transactions = time.monotonic(), [0.0], [0.0]
+    number = 2
+    try:
+        while count(service, "repositories_pushevent", f"followed_at IS NULL AND id <= {WAITING_PUSHES + 1}"):
+            asked = time.monotonic()
+            assert push(service, token, 1, number) == 200
+            waits.append(time.monotonic() - asked)
+            number += 1
+            longest = "SELECT coalesce(max(extract(epoch FROM now() - xact_start)), 0) FROM pg_stat_activity WHERE state <> 'idle'"
+            transactions.append(float(rows(service, f"{longest} AND pid <> pg_backend_pid() AND datname = current_database()")[0][0]))
+            assert worker.poll() is None
+            time.sleep(0.1)
+        memory = peak_memory(worker.pid)
+    finally:
+        worker.terminate()
+        worker.wait(START_SECONDS)
+    sys.stdout.write(
+        f"\n{WAITING_PUSHES} waiting pushes of {REFS_OF_EACH} refs followed in {time.monotonic() - began:.0f} s at load {os.getloadavg()[0]:.0f}: "
+        f"{memory} MiB at most, longest transaction {max(transactions):.1f} s, {len(waits) - 1} reports meanwhile, the longest {max(waits):.2f} s\n"
+    )
+    assert memory < 400, "2,000 pushes at once were 1.4 GiB"
+    assert count(service, "repositories_webhookdelivery", f"push_event_id <= {WAITING_PUSHES + 1}") == WAITING_PUSHES + 1

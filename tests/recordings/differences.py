@@ -28,16 +28,6 @@ class Difference:
 
 DIFFERENCES = [
     Difference(
-        "shell-push-several-refs-options:5",
-        "messages[0].message",
-        "a warning about merge_request.create alone",
-        lambda value: (
-            value == "WARNINGS:\nError encountered with push options 'merge_request.create': "
-            "Merge requests are not available on this server"
-        ),
-        "a warning names the options that it is about; ci.skip is accepted",
-    ),
-    Difference(
         "shell-rate-limited:6",
         "Retry-After",
         "1 to 7",
