@@ -7,6 +7,7 @@ account, command), `container` (project there, visible, its certificates and add
 `abilities` says what a role lets one do, `repository_path` what a path or an id names, `changes` reads a push's changes.
 """
 
+from repositories.policy.abilities import actor_can_read
 from repositories.policy.changes import ANY, Change, MalformedChangesError, parse_changes
 from repositories.policy.decision import decide
 from repositories.policy.explanation import Skipped, explain
@@ -44,6 +45,7 @@ __all__ = [
     "TagRule",
     "User",
     "Verdict",
+    "actor_can_read",
     "decide",
     "explain",
     "parse_changes",

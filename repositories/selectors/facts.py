@@ -16,7 +16,7 @@ from internal_api.statements import Row, clock, fetch_row
 from internal_api.stored_values import report_unreadable
 from internal_api.text import ascii_lower
 from repositories.models.storage import is_gitaly_address
-from repositories.policy import Actor, Change, Instance, Key, Project, Protection, RepositoryType, Role, User
+from repositories.policy import Actor, Change, Instance, Key, Project, Protection, RepositoryType, Role, User, actor_can_read
 from repositories.policy.addresses import readable_ranges
 from repositories.policy.repository_path import Candidate, candidates, clean_path, is_relative_path, parse_gl_repository
 from repositories.selectors.facts_sql import KEY_COLUMNS, PROJECT_COLUMNS, USER_COLUMNS, ContainerKind, facts_sql
@@ -95,6 +95,29 @@ def gather(who: ActorReference, what: ContainerReference, pushed: Collection[Cha
     if row[_PROJECT] is None:
         return _facts(row, named[-1].repository_type)
     return replace(_facts(row, _type_of(named, row[_FORMER_PATH])), redirected_path=what.path)
+
+
+def gather_for_actor(who: ActorReference, what: ContainerReference, pushed: Collection[Change] = ()) -> Facts:
+    """The same, but that a project which the actor may not know of is no reason for a path to name nothing else.
+
+    The wiki beside a hidden `x.wiki` is found, and nothing where a hidden project once was (contract: decisions 10a).
+    """
+    facts = gather(who, what, pushed)
+    if facts.project is None or actor_can_read(facts.actor, facts.project):
+        return facts
+    return _gather_besides(facts, who, what, pushed)
+
+
+def _gather_besides(facts: Facts, who: ActorReference, what: ContainerReference, pushed: Collection[Change]) -> Facts:
+    """What else the path names. The same facts if it can name nothing else: they say "missing" by themselves."""
+    named = candidates(what.path or "")
+    if len(named) > 1 and facts.repository_type == RepositoryType.PROJECT:
+        other = gather(who, ContainerReference(path=named[-1].project_path), pushed)
+        redirected_path = what.path if other.redirected_path is not None else None
+        return replace(other, repository_type=named[-1].repository_type, redirected_path=redirected_path)
+    if facts.redirected_path is not None:
+        return replace(facts, project=None, storage=None, protection=Protection(), redirected_path=None)
+    return facts
 
 
 def _fetch(who: ActorReference, container: ContainerKind, params: dict[str, Any], pushed: Collection[Change]) -> Row:

@@ -14,7 +14,7 @@ from repositories.access_check import AccessCheck
 from repositories.gitaly.values import RepositoryRef, StorageAddress
 from repositories.policy.repository_path import container_path, creatable_path, gl_repository, relative_path
 from repositories.selectors.creation import find_destination
-from repositories.selectors.facts import Facts, gather, with_otp_session
+from repositories.selectors.facts import Facts, gather_for_actor, with_otp_session
 from repositories.selectors.protection import protected_branch_names
 from repositories.services.default_branch import SECONDS_OF_A_PUSH, settle_quietly
 from repositories.services.one_shot_messages import remember_created
@@ -73,8 +73,8 @@ def _final(verdict: policy.Verdict) -> policy.Allowed | policy.Denied:
 
 
 def find_facts(check: AccessCheck) -> Facts:
-    """What the check is decided from: one query, and more only for a former path or an OTP session."""
-    return with_otp_session(gather(check.who, check.what, check.pushed))
+    """What the check is decided from: one query, and more only for a former path, a hidden project or an OTP session."""
+    return with_otp_session(gather_for_actor(check.who, check.what, check.pushed))
 
 
 def access_request(check: AccessCheck, facts: Facts) -> policy.Request:

@@ -12,8 +12,8 @@ from repositories.models import Project
 from repositories.policy import Action, RepositoryType
 from repositories.policy.abilities import actor_can_read
 from repositories.policy.messages import RULES_UNREADABLE
-from repositories.policy.repository_path import container_path
-from repositories.selectors.facts import ContainerReference, Facts, gather
+from repositories.policy.repository_path import container_path, named_type
+from repositories.selectors.facts import ContainerReference, Facts, gather, gather_for_actor
 from repositories.services.authorization import access_request, find_facts
 from repositories.services.one_shot_messages import clone_url
 
@@ -53,7 +53,7 @@ def give_credentials(who: ActorReference, what: ContainerReference) -> LFSCreden
     The repository is looked at before the actor; one that the actor may not know of is answered
     as a missing one (contract: shell-endpoints 2, decisions 10a).
     """
-    facts = gather(who, what)
+    facts = gather_for_actor(who, what)
     project = facts.project
     container = _container(facts)
     if container is None or project is None or not actor_can_read(facts.actor, project):
@@ -69,15 +69,22 @@ def give_credentials(who: ActorReference, what: ContainerReference) -> LFSCreden
 
 def verify_credentials(username: str, token: str, what: ContainerReference, check_ip: str | None = None) -> LFSAccess | None:
     """What this pair is good for at this repository, by the same policy that /allowed asks; None for nothing (decisions 14e)."""
-    container = _container(gather(NOBODY, what))
-    who = identify_lfs_token(username, token, container) if container else None
+    # A path like `x.wiki` may name two repositories, and which one is meant depends on the actor, whom the token tells.
+    for find in (gather, gather_for_actor):
+        named = find(NOBODY, what)
+        container = _container(named)
+        who = identify_lfs_token(username, token, container) if container else None
+        if who is not None or what.path is None or named_type(what.path) == RepositoryType.PROJECT:
+            break
     if who is None:
         return None
     check = AccessCheck(who, what, Action.UPLOAD_PACK, "ssh", check_ip=check_ip)
     facts = find_facts(check)
     project = facts.project
+    if project is None or named.project is None or (project.id, facts.repository_type) != (named.project.id, named.repository_type):
+        return None
     # A token got without a key came by a certificate, which /allowed has held against the group already.
-    if project is not None and project.root_enforces_ssh_certificates and facts.actor.key is None:
+    if project.root_enforces_ssh_certificates and facts.actor.key is None:
         check = replace(check, namespace_path=project.root_path)
     operations = tuple(name for name, action in _OPERATIONS.items() if _may(replace(check, action=action), facts))
     user = facts.actor.user

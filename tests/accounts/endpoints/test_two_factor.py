@@ -272,6 +272,19 @@ def test_ten_failures_lock_the_account_for_ten_minutes(shell: Client, enrolled: 
     assert ann.failed_attempts == 0
 
 
+def test_what_the_lock_of_one_time_passwords_closes(shell: Client, enrolled: SSHKey, ann: User, store: Any) -> None:
+    """Git by key, and further one-time passwords; not the commands that make tokens and recovery codes (decisions 14d)."""
+    User.objects.filter(pk=ann.pk).update(locked_at=timezone.now())
+    pull = {"key_id": enrolled.pk, "project": "acme/rockets", "action": "git-upload-pack", "changes": "_any", "protocol": "ssh"}
+    refused = shell.post("/api/v4/internal/allowed", pull, content_type="application/json")
+    assert (refused.status_code, refused.json()["message"]) == (401, "Your account has been blocked.")
+    assert ask(shell, MANUAL, key_id=str(enrolled.pk), otp_attempt=otp()) == refusal("Your account is locked")
+    for command in ({"path": "two_factor_recovery_codes"}, {"path": "personal_access_token", "name": "ci", "scopes": ["read_api"]}):
+        path = command.pop("path")
+        told = shell.post(f"/api/v4/internal/{path}", {"key_id": enrolled.pk, **command}, content_type="application/json").json()
+        assert told["success"] is True
+
+
 def test_a_blocked_user_opens_no_session(shell: Client, enrolled: SSHKey, ann: User, store: Any) -> None:
     User.objects.filter(pk=ann.pk).update(state="blocked")
     assert ask(shell, MANUAL, key_id=str(enrolled.pk), otp_attempt=otp()) == refusal("Your account is locked")

@@ -202,3 +202,31 @@ def test_an_agent_is_told_nothing_of_hidden_projects(hidden: Project) -> None:
         found = told(endpoint, real)
         assert found == told(endpoint, nothing), (endpoint, real)
         assert found[0] == 404
+
+
+@pytest.mark.parametrize("endpoint", ["allowed", "lfs_authenticate"])
+def test_a_hidden_project_named_like_a_wiki_does_not_hide_the_wiki(shell: Client, endpoint: str, db: None) -> None:
+    """The wiki of an open project answers as that of one beside which nothing is hidden (decisions 10a)."""
+    group = GroupFactory.create(path="pub", visibility="public")
+    projects = {path: ProjectFactory.create(namespace=group, path=path, visibility="public", wiki_exists=True) for path in ("y", "z")}
+    hidden = ProjectFactory.create(namespace=group, path="y.wiki", visibility="private")
+    insider, outsider = UserFactory.create(username="ida"), UserFactory.create(username="eve")
+    set_member(hidden, insider, 40)
+
+    def told(path: str, user: User, action: str) -> tuple[int, Any]:
+        values = {"user_id": user.pk, "project": path, "action": action, "operation": "download", "changes": "_any", "protocol": "ssh"}
+        answered = shell.post(f"/api/v4/internal/{endpoint}", values, content_type="application/json")
+        return answered.status_code, answered.json()
+
+    for action in ("git-upload-pack", "git-receive-pack"):
+        (status, body), (expected, like) = told("pub/y.wiki", outsider, action), told("pub/z.wiki", outsider, action)
+        assert (status, body.keys(), body.get("message")) == (expected, like.keys(), like.get("message"))
+    status, body = told("pub/y.wiki", outsider, "git-upload-pack")
+    assert status == 200
+    if endpoint == "lfs_authenticate":
+        credentials = {"username": body["username"], "token": body["lfs_token"], "project": "pub/y.wiki"}
+        answered = shell.post("/api/v4/internal/lfs_token/verify", credentials, content_type="application/json")
+        assert answered.json()["operations"] == ["download"]
+    if endpoint == "allowed":
+        assert body["gl_repository"] == f"wiki-{projects['y'].pk}"
+        assert told("pub/y.wiki", insider, "git-upload-pack")[1]["gl_repository"] == f"project-{hidden.pk}"

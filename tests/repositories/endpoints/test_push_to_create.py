@@ -10,7 +10,8 @@ from repositories.models import Namespace, Project, Route
 from repositories.policy import messages
 from repositories.policy.repository_path import relative_path
 from repositories.services.access import set_member
-from tests.factories import GroupFactory, UserFactory
+from repositories.services.projects import add_redirect
+from tests.factories import GroupFactory, ProjectFactory, UserFactory
 from tests.gitaly_server import FakeGitaly
 from tests.statements import at_most
 
@@ -130,3 +131,15 @@ def test_a_fixed_number_of_queries(shell: Client, ann: User, tools: Namespace, g
         assert push(shell, path, user_id=ann.pk).status_code == 200
     with at_most(1):
         assert push(shell, path, user_id=ann.pk).status_code == 200
+
+
+@pytest.mark.parametrize("who", ["ann", "root"])
+def test_where_a_hidden_project_once_was_a_project_is_made(shell: Client, ann: User, acme: Namespace, gitaly: FakeGitaly, who: str) -> None:
+    """Decisions 10a: to those who may not know of it, it does not exist; those who may are led to it."""
+    hidden = ProjectFactory.create(namespace=GroupFactory.create(path="secret"), path="x", visibility="private")
+    add_redirect(hidden, "ann/moved")
+    user = ann if who == "ann" else UserFactory.create(username="root", admin=True)
+    told = push(shell, "ann/moved", user_id=user.pk)
+    assert told.status_code == 200
+    assert told.json()["gl_repository"] == (f"project-{hidden.pk}" if who == "root" else f"project-{hidden.pk + 1}")
+    assert Project.objects.count() == (1 if who == "root" else 2)
