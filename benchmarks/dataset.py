@@ -56,9 +56,9 @@ LARGE = Company()
 _TABLES: tuple[LiteralString, ...] = (
     """INSERT INTO repositories_storage (id, name, gitaly_address) VALUES (1, 'default', 'tcp://gitaly.example.com:8075')""",
     """INSERT INTO accounts_user (id, password, username, name, email, email_confirmed, state, user_type, admin, external, ldap,
-            terms_accepted, projects_limit, ssh_keys_disabled, failed_attempts, last_activity_on, created_at, updated_at)
+            terms_accepted, projects_limit, ssh_keys_disabled, failed_attempts, failed_sign_ins, blocked_by, last_activity_on, created_at, updated_at)
        SELECT i, '!', 'user' || i, 'User ' || i, 'user' || i || '@example.com', true, 'active', 'human', false, false, false, false,
-            100000, false, 0, (now() AT TIME ZONE 'utc')::date, now() - interval '1 year', now()
+            100000, false, 0, 0, '', (now() AT TIME ZONE 'utc')::date, now() - interval '1 year', now()
        FROM generate_series(1, %(users)s) i""",
     """INSERT INTO accounts_sshkey (id, user_id, kind, title, key, key_type, bits, fingerprint, fingerprint_md5, usage_type, last_used_at,
             created_at, updated_at)
@@ -85,9 +85,9 @@ _TABLES: tuple[LiteralString, ...] = (
        WHERE l.namespace_id = n.id AND l.depth = 0 AND n.root_id IS NULL""",
     """INSERT INTO repositories_project (id, namespace_id, name, path, description, visibility, archived, storage_id, repository_exists,
             wiki_exists, empty, read_only, default_branch, repository_access_level, wiki_access_level, lfs_enabled, merge_requests_enabled,
-            printing_merge_request_link_enabled, storage_size, created_at, updated_at)
+            printing_merge_request_link_enabled, storage_size, default_branch_is_provisional, size_is_due, created_at, updated_at)
        SELECT i, (i - 1) %% %(groups)s + 1, 'p' || i, 'p' || i, '', 'private', false, 1, true, true, false, false, 'main', 'enabled', 'enabled',
-            true, true, true, 0, now(), now() FROM generate_series(1, %(projects)s) i""",
+            true, true, true, 0, false, false, now(), now() FROM generate_series(1, %(projects)s) i""",
     """INSERT INTO repositories_route (path, namespace_id, project_id)
        SELECT string_agg(a.path, '/' ORDER BY l.depth), n.id, NULL
        FROM repositories_namespace n JOIN repositories_namespacelineage l ON l.namespace_id = n.id
