@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from repositories.ref_moves import MISSING, Move, moved
@@ -64,9 +64,11 @@ def test_nothing_is_known_of_a_ref() -> None:
     assert moved(revision("a"), None, []) == set()
 
 
+ON_A_BUSY_MACHINE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 PUSHES = st.lists(st.tuples(st.sampled_from(["reported", "lost", "refused", "outdated"]), st.booleans()), min_size=1, max_size=12)
 
 
+@ON_A_BUSY_MACHINE
 @given(PUSHES)
 def test_every_history_of_new_revisions_is_recognised(pushes: list[tuple[str, bool]]) -> None:
     """Pushes of revisions that nobody pushed before, deletions between them, refused ones, and ones that started from an old target."""
@@ -84,6 +86,7 @@ def test_every_history_of_new_revisions_is_recognised(pushes: list[tuple[str, bo
     assert found == lost
 
 
+@ON_A_BUSY_MACHINE
 @given(st.lists(st.booleans(), min_size=1, max_size=14))
 def test_a_branch_that_comes_and_goes_is_recognised_whatever_was_lost(reported: list[bool]) -> None:
     """The same two changes by turns, as one connection can push them."""

@@ -83,6 +83,7 @@ class World:
         if not changes:
             return
         self.number += 1
+        self.running = [each for each in self.running if not self.is_followed(each, refs)]
         facts = self.random.choice(self.facts)
         request_id = f"user-{self.facts.index(facts)}" if self.connections else str(self.number)
         note_push(facts, request_id, changes)
@@ -91,6 +92,11 @@ class World:
         self.running.append(push)
         is_slow = self.random.random() < 0.3
         self.move(push, self.random.randrange(len(changes)) if is_slow else len(changes))
+
+    @staticmethod
+    def is_followed(push: Running, refs: Iterable[str]) -> bool:
+        """Whether a push was reported and its refs are pushed again: its report again would be a push of its own."""
+        return push.report == "twice" and not push.waiting and any(change.ref in refs for change in push.moved)
 
     def move(self, push: Running, number: int) -> None:
         """The hooks of some refs have ended, and most allow it. Having moved all, the push is reported."""
@@ -102,9 +108,7 @@ class World:
                 push.moved.append(change)
         if not push.waiting and push.report in ("at once", "twice"):
             self.tell(push)
-            if push.report == "twice":
-                self.tell(push)
-        if not push.waiting and push.report != "late":
+        if not push.waiting and push.report in ("at once", "lost"):
             self.running.remove(push)
 
     def tell(self, push: Running) -> None:
