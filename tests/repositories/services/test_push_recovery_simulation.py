@@ -86,7 +86,7 @@ class World:
         if not changes:
             return
         self.number += 1
-        self.running = [each for each in self.running if not self.is_followed(each, refs)]
+        self.tell_once(refs)
         facts = self.random.choice(self.facts)
         request_id = f"user-{self.facts.index(facts)}" if self.connections else str(self.number)
         note_push(facts, request_id, changes)
@@ -96,10 +96,13 @@ class World:
         is_slow = self.random.random() < 0.3
         self.move(push, self.random.randrange(len(changes)) if is_slow else len(changes))
 
-    @staticmethod
-    def is_followed(push: Running, refs: Iterable[str]) -> bool:
-        """Whether a push was reported and its refs are pushed again: its report again would be a push of its own."""
-        return push.report == "twice" and not push.waiting and any(change.ref in refs for change in push.moved)
+    def tell_once(self, refs: Iterable[str]) -> None:
+        """Repeat no report of these refs: after a later push of them it would be one of a push of its own."""
+        for push in [each for each in self.running if each.report == "twice"]:
+            if any(change.ref in refs for change in push.moved):
+                push.report = "at once"
+                if not push.waiting:
+                    self.running.remove(push)
 
     def move(self, push: Running, number: int) -> None:
         """The hooks of some refs have ended, and most allow it. Having moved all, the push is reported."""
