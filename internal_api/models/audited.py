@@ -62,7 +62,8 @@ class AuditedQuerySet(models.QuerySet[_Row]):
         """Delete the rows and what depends on them, and write an event for each of them."""
         self._for_write = True
         with transaction.atomic(using=self.db, savepoint=False):
-            rows = list(self.select_related(*self.model.audit_related))
+            # Locked, so that of two who delete at once one finds nothing; related rows stay free.
+            rows = list(self.select_related(*self.model.audit_related).select_for_update(of=("self",)))
             events = [row.event(REMOVED, _absent(row.audit_values())) for row in rows]
             result = super().delete()
             if len(rows) == 1:
@@ -177,8 +178,9 @@ class Audited(models.Model):
         with transaction.atomic(using=using, savepoint=False):
             event = self.event(REMOVED, _absent(self.audit_values()))
             result = super().delete(*args, **kwargs)
-            event.details |= _taken_along(self, result[1])
-            write_events([event], using)
+            if result[1].get(self._meta.label):  # else somebody else has just deleted it
+                event.details |= _taken_along(self, result[1])
+                write_events([event], using)
         return result
 
     def change_event(self, before: Values, names: Collection[str] | None = None) -> AuditEvent | None:
