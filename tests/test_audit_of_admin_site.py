@@ -90,8 +90,8 @@ ADD: dict[Any, dict[str, Any]] = {
     ErrorTrackingKey: {"project": Project, "public_key": "another", "active": "on"},
     Webhook: {"project": Project, "url": "https://ci.example.com/new?key=hunter2", "token": "the new webhook token", "active": "on"},
     SecurityPolicy: {"project": Project, "name": "weekly", "yaml": "actions: []", "updated_at_0": "2030-01-01", "updated_at_1": "00:00"},
-    SamlProvider: {"group": "other", "enabled": "on", "default_role": 10, "allowed_email_domains": "[]"},
-    SamlGroupLink: {"group": Namespace, "name": "Managers", "access_level": 40},
+    SamlProvider: {"group": "other", "enabled": "on", "default_role": 10},
+    SamlGroupLink: {"group": "other", "name": "Managers", "access_level": 40},
     LimitExclusion: {"namespace": "other", "reason": "because"},
 }  # fmt: skip
 """What is sent to the form that adds a row; a model stands for the company's row, "other" for another group."""
