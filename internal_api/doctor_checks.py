@@ -167,20 +167,49 @@ def _service(consultation: Consultation) -> Iterator[Finding]:
 
 
 def _asked(url: str, seconds: float) -> Iterator[Finding]:
+    answer = None
     try:
         answer = _ask(url, seconds, None)
         finding = _judged(url, answer)
         if not finding.advice and not url.startswith("http+unix") and _ask(url, seconds, "unix").status != HTTPStatus.OK:
             finding = problem(url, "does not answer to `Host: unix`", "Add unix to ALLOWED_HOSTS, and let a proxy pass the Host header on.")
     except ssl.SSLError as error:
-        finding = problem(url, f"TLS failed: {error.reason or error}", "Let SSL_CERT_FILE name the authority of the certificate.")
+        finding = _tls_failure(url, error, seconds)
     except (OSError, http.client.HTTPException, ValueError) as error:
         text = f"cannot be reached: {str(error) or type(error).__name__}"
         finding = problem(url, text, "Start the service, or name the address that gitlab_url has with --url.")
-        answer = None
     yield finding
     if answer is not None and (skew := _skew(answer)) is not None and abs(skew) > CLOCK_SECONDS:
         yield warning("clock", f"{url} is {skew:+.0f} s off; tokens hold for a minute", "Let both machines follow NTP.")
+
+
+def _tls_failure(url: str, error: ssl.SSLError, seconds: float) -> Finding:
+    """Return what is wrong where TLS was tried and failed: the certificate, the scheme of the URL, or TLS itself."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        advice = (
+            "Let SSL_CERT_FILE name the authority of the certificate, the certificate name the host of the URL, and renew it "
+            "before it expires; the clients check the same."
+        )
+        return problem(url, f"the certificate is not accepted: {error.verify_message or error.reason}", advice)
+    plain = urlsplit(url)._replace(scheme="http")
+    if _serves_plain_http(plain.netloc, seconds):
+        return problem(url, "serves plain HTTP", f"Use {plain.geturl()} here and as gitlab_url, or let a proxy serve TLS there.")
+    advice = "Look at the log of what serves TLS there: its versions of TLS, its ciphers, or whether it asks for a client certificate."
+    return problem(url, f"TLS failed: {error.reason or error}", advice)
+
+
+def _serves_plain_http(netloc: str, seconds: float) -> bool:
+    """Return whether plain HTTP is answered there. No token is sent without TLS to a URL that was meant to have it."""
+    connection_to = _connection(f"http://{netloc}", seconds)
+    try:
+        connection_to.request("GET", "/")
+        connection_to.getresponse()
+    except (OSError, http.client.HTTPException):
+        return False
+    else:
+        return True
+    finally:
+        connection_to.close()
 
 
 def _skew(answer: _Answer) -> float | None:

@@ -1,6 +1,9 @@
 """What the doctor finds: each thing that may be wrong, and what to do about it."""
 
 import json
+import socketserver
+import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -32,6 +35,8 @@ class Answering:
     def __init__(self) -> None:
         self.status, self.body, self.headers, self.unix_status = 200, json.dumps(HEALTHY), {}, 200  # type: tuple[int, str, dict[str, str], int]
         self.port = 0
+        self.asked: list[tuple[bool, str]] = []
+        """Of each call, whether it had a token, and the host that it named."""
 
     @property
     def url(self) -> str:
@@ -44,6 +49,7 @@ def server() -> Iterator[Answering]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            answering.asked.append(("Gitlab-Shell-Api-Request" in self.headers, self.headers["Host"].partition(":")[0]))
             self.send_response(answering.unix_status if self.headers["Host"] == "unix" else answering.status)
             for name, value in answering.headers.items():
                 self.send_header(name, value)
@@ -102,6 +108,63 @@ def test_a_clock_that_is_off_is_seen_in_the_answer(db: None, server: Answering) 
 def test_nobody_there(db: None, url: str) -> None:
     finding = found(url, urls=[url])
     assert (finding.level, "cannot be reached" in finding.text) == (Level.PROBLEM, True)
+
+
+def test_https_where_plain_http_is_served_names_the_scheme_and_the_next_url_is_asked(db: None, server: Answering) -> None:
+    wrong = server.url.replace("http:", "https:")
+    findings = {finding.name: finding for finding in examine(Consultation(urls=[wrong, server.url]))}
+    assert (findings[wrong].level, findings[wrong].text) == (Level.PROBLEM, "serves plain HTTP")
+    assert f"Use {server.url} " in findings[wrong].advice
+    assert "service" not in findings, "the check itself does not break"
+    assert findings[server.url].level == Level.WELL
+    assert [name for _, name in server.asked] == ["127.0.0.1", "127.0.0.1", "unix"]
+    assert server.asked[0][0] is False, "no token is sent without TLS to a URL that was meant to have it"
+
+
+@pytest.fixture
+def tls_server(tmp_path: Path) -> Iterator[HTTPServer]:
+    """A server with a certificate of no known authority."""
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", "key.pem", "-out", "cert.pem", *subject]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as listening:
+        listening.socket = context.wrap_socket(listening.socket, server_side=True)
+        thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        yield listening
+        listening.shutdown()
+        thread.join()
+
+
+def test_certificate_that_is_not_accepted_is_told_with_the_reason(
+    db: None, tls_server: HTTPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_name, by_number = (f"https://{host}:{tls_server.server_address[1]}" for host in ("localhost", "127.0.0.1"))
+    finding = found(by_name, urls=[by_name])
+    assert (finding.level, finding.text) == (Level.PROBLEM, "the certificate is not accepted: self-signed certificate")
+    assert "SSL_CERT_FILE" in finding.advice
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
+    assert "certificate is not valid for '127.0.0.1'" in found(by_number, urls=[by_number]).text
+    assert "answers 501" in found(by_name, urls=[by_name]).text
+
+
+@pytest.mark.parametrize("reply", [b"", b"neither HTTP nor TLS\n"])
+def test_tls_that_fails_for_another_reason_is_told_as_such(db: None, reply: bytes) -> None:
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(4096)
+            self.request.sendall(reply)
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Handler) as listening:
+        thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        url = f"https://127.0.0.1:{listening.server_address[1]}"
+        finding = found(url, urls=[url])
+        listening.shutdown()
+        thread.join()
+    assert (finding.level, finding.text.partition(":")[0]) in [(Level.PROBLEM, "TLS failed"), (Level.PROBLEM, "cannot be reached")]
 
 
 def test_the_clients_secret_is_compared(db: None, tmp_path: Path, server: Answering) -> None:
