@@ -1,15 +1,21 @@
 """Two at once, with real threads on PostgreSQL: whatever has a natural key is made once, and nobody slips between a check and a change."""
 
+import itertools
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pyotp
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from accounts.errors import CommandRefusedError
@@ -31,16 +37,22 @@ from repositories.models import (
     GroupSSHCertificate,
     Member,
     Namespace,
+    PendingPush,
     Project,
     ProtectedBranch,
     ProtectedTag,
+    PushEvent,
     RedirectRoute,
     Route,
     Storage,
 )
+from repositories.policy.repository_path import relative_path
+from repositories.services import pushes
 from repositories.services.access import grant_deploy_key, leave_group, set_member, share_with
 from repositories.services.certificates import add_certificate_authority, set_enterprise_group
+from repositories.services.default_branch import note_default_branch
 from repositories.services.namespaces import create_group
+from repositories.services.project_deletion import delete_project
 from repositories.services.projects import add_redirect, create_project
 from repositories.services.protected_refs import protect_branch, protect_tag
 from scim.models import SCIMToken, Scope
@@ -283,3 +295,114 @@ def test_a_first_push_takes_the_project_that_a_command_makes_at_the_same_time(gi
     found = at_once(step, threads=8)
     assert [one for number, one in enumerate(found) if number % 2] == [200] * 4
     assert Project.objects.filter(path="boats").count() == 1
+
+
+def post(path: str, body: dict[str, Any], headers: dict[str, str]) -> tuple[int, dict[str, Any]]:
+    answer = Client(headers=headers).post(f"/api/v4/internal/{path}", body, content_type="application/json")
+    return answer.status_code, answer.json()
+
+
+class Pushers:
+    """Pushes of one project that are allowed and reported, one after another in each of some threads."""
+
+    def __init__(self, world: World) -> None:
+        InstanceSettings(gitlab_shell_operation_limit=0).save()
+        set_member(world.acme, world.ann, 40)
+        self.project, self.ann, self.ended = world.rockets, world.ann, threading.Event()
+
+    def push(self, number: int) -> set[tuple[str, int]]:
+        headers = {"gitlab-shell-api-request": SHELL.issue(service_secrets(SHELL)[0]), "x-request-id": f"pusher-{number}"}
+        seen, repository = set(), f"project-{self.project.pk}"
+        for round_ in itertools.count():
+            last = self.ended.is_set()
+            changes = f"{'0' * 40} {'a' * 40} refs/heads/b{number}-{round_}\n"
+            question = {"gl_repository": repository, "action": "git-receive-pack", "changes": changes, "protocol": "ssh"}
+            pushed = post("allowed", {**question, "user_id": self.ann.pk}, headers)
+            report = {"gl_repository": repository, "identifier": f"user-{self.ann.pk}", "changes": changes}
+            reported = post("post_receive", report, headers)
+            seen |= {("allowed", pushed[0]), ("post_receive", reported[0])}
+            assert reported[1] == {"messages": [], "reference_counter_decreased": True}
+            if last:
+                return seen
+        raise AssertionError("there is always another round")
+
+
+@pytest.mark.parametrize("by", ["command", "admin site"])
+def test_project_is_deleted_while_pushes_are_reported_and_no_report_is_refused(gitaly: FakeGitaly, by: str) -> None:
+    """Contract: decisions 16a, 16b, 16d."""
+    world = World()
+    Storage.objects.update(gitaly_address=gitaly.address, gitaly_token="gitaly token")
+    pushers = Pushers(world)
+    directory = gitaly.make(relative_path(world.rockets.pk, "project"))
+    UserFactory.create(username="root", admin=True, password="correct horse battery")
+    administrator = Client()
+    administrator.post(reverse("admin:login"), {"username": "root", "password": "correct horse battery"})
+
+    def step(number: int) -> set[tuple[str, int]]:
+        if number:
+            return pushers.push(number)
+        try:
+            poll(lambda: PushEvent.objects.count() >= THREADS)
+            if by == "command":
+                call_command("delete_project", "acme/rockets", "--confirm", "acme/rockets", stdout=StringIO())
+            else:
+                answer = administrator.post(reverse("admin:repositories_project_delete", args=[world.rockets.pk]), {"post": "yes"})
+                assert answer.status_code == 302
+        finally:
+            pushers.ended.set()
+        return set()
+
+    seen = set.union(*at_once(step))
+    assert {status for path, status in seen if path == "post_receive"} == {200}
+    assert {status for path, status in seen if path == "allowed"} == {200, 404}
+    assert not Project.objects.exists()
+    assert not directory.exists()
+    assert (PushEvent.objects.count(), PendingPush.objects.count()) == (0, 0)
+
+
+def poll(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + GUARD
+    while not condition():
+        assert time.monotonic() < end, "it does not happen"
+        time.sleep(0.01)
+
+
+def test_of_six_who_delete_a_project_at_once_one_does_and_the_others_are_told() -> None:
+    project = World().rockets
+    found = at_once(lambda _: delete_project(project))
+    told = [str(one) for one in found if isinstance(one, DomainError)]
+    assert told == ["The project does not exist any more: it has just been deleted."] * (THREADS - 1)
+
+
+def test_deletion_waits_for_a_report_that_is_being_written_and_takes_its_event_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The two lock in the same order, so that no deadlock makes the report its victim."""
+    world = World()
+    set_member(world.acme, world.ann, 40)
+    repository = f"project-{world.rockets.pk}"
+    writing = threading.Event()
+
+    def note_slowly(*arguments: Any) -> None:
+        writing.set()
+        poll(deletion_waits)
+        note_default_branch(*arguments)
+
+    def step(number: int) -> int:
+        if number == 0:
+            headers = {"gitlab-shell-api-request": SHELL.issue(service_secrets(SHELL)[0])}
+            changes = f"{'0' * 40} {'a' * 40} refs/heads/main\n"
+            report = {"gl_repository": repository, "identifier": f"user-{world.ann.pk}", "changes": changes}
+            return post("post_receive", report, headers)[0]
+        assert writing.wait(GUARD)
+        delete_project(world.rockets)
+        return 204
+
+    monkeypatch.setattr(pushes, "note_default_branch", note_slowly)
+    PendingPush.objects.create(project=world.rockets, gl_repository=repository, packed_changes=b"", due_at=timezone.now())
+    assert at_once(step, threads=2) == [200, 204]
+    assert (Project.objects.count(), PushEvent.objects.count(), PendingPush.objects.count()) == (0, 0, 0)
+
+
+def deletion_waits() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return bool(cursor.fetchone()[0])

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import OuterRef, QuerySet, Subquery, Sum
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -11,7 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
 from internal_api.admin import ReadOnlyAdmin
-from internal_api.errors import UnavailableError
+from internal_api.errors import DomainError
 from repositories.admin.project_repositories import RepositoryAdmin
 from repositories.models import (
     DeployKeyGrant,
@@ -32,7 +33,8 @@ from repositories.models import (
 )
 from repositories.selectors.reach import who_reaches
 from repositories.services.certificates import apply_ssh_key_rule
-from repositories.services.projects import delete_project, set_archived
+from repositories.services.project_deletion import check_gitaly_can_remove, delete_project, remove_repositories
+from repositories.services.projects import set_archived
 
 
 @admin.register(Storage)
@@ -159,13 +161,24 @@ class ProjectAdmin(RepositoryAdmin):
         return TemplateResponse(request, "admin/repositories/project/access.html", context)
 
     def delete_model(self, request: HttpRequest, obj: Project) -> None:
-        """With its repositories at Gitaly; while that is away nothing is removed."""
-        delete_project(obj)
+        """With its repositories at Gitaly, after the commit: the page's transaction does not wait for Gitaly."""
+
+        def remove() -> None:
+            outcome = remove_repositories(gone)
+            if outcome.remains:
+                self.message_user(request, f"The project is deleted, but {outcome.remains}", messages.ERROR)
+
+        gone = delete_project(obj)
+        transaction.on_commit(remove)
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """While Gitaly is away nothing is deleted, which is found out before the page's transaction begins."""
         try:
+            project = self.get_object(request, object_id) if request.method == "POST" else None
+            if project is not None and self.has_delete_permission(request, project):
+                check_gitaly_can_remove(project)
             return super().delete_view(request, object_id, extra_context)
-        except UnavailableError as error:
+        except DomainError as error:
             self.message_user(request, error.message, messages.ERROR)
             return HttpResponseRedirect(reverse("admin:repositories_project_change", args=[object_id]))
 

@@ -7,12 +7,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
+from django.db import IntegrityError, connection
 from django.utils import timezone
 
+from internal_api.errors import NotFoundError
 from internal_api.statements import moment
 from repositories.models import PendingPush, PushEvent
 from repositories.policy import Change, KeyKind
+from repositories.policy.messages import PROJECT_NOT_FOUND
 from repositories.policy.repository_path import gl_repository
 from repositories.selectors.facts import Facts
 
@@ -97,13 +99,19 @@ class _Unreported:
 
 
 def note_push(facts: Facts, request_id: str | None, changes: Sequence[Change]) -> None:
-    """Note that a push was allowed. Raises DatabaseError, and then the push must not go on."""
+    """Note that a push was allowed. Raises DatabaseError, and then the push must not go on.
+
+    Raises NotFoundError when the project has just been deleted.
+    """
     push, now = Reported.of(facts, request_id, changes), timezone.now()
     key_id = facts.actor.key.id if facts.actor.key else None
     due = now + timedelta(seconds=settings.PUSH_RECOVERY_AFTER)
     owner = (push.project_id, push.repository, push.user_id, key_id, push.request_id, push.digest)
-    with connection.cursor() as cursor:
-        cursor.execute(_NOTE, [*owner, PendingPush.pack(changes), moment(now), moment(due)])
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(_NOTE, [*owner, PendingPush.pack(changes), moment(now), moment(due)])
+    except IntegrityError as error:
+        raise NotFoundError(PROJECT_NOT_FOUND) from error
 
 
 def settle(push: Reported) -> Settled:

@@ -86,16 +86,3 @@ def move_project(project: Project, namespace: Namespace, path: str) -> str:
 def set_archived(project: Project, archived: bool) -> bool:
     """Close a project to pushes, or open it again; whether that is new."""
     return Project.objects.filter(pk=project.pk).exclude(archived=archived).update(archived=archived) > 0
-
-
-def delete_project(project: Project, *, keep_repository: bool = False) -> bool:
-    """Remove a project with everything about it; whether a repository was removed. Raises UnavailableError, and keeps the row then.
-
-    The repositories go first, and no transaction waits for Gitaly: what is left of an attempt that failed is removed by the next.
-    """
-    from repositories.services.repositories_at_gitaly import remove_repository  # noqa: PLC0415  gRPC is loaded by those who need it
-
-    gone = Project.objects.select_related("storage", "route").get(pk=project.pk)
-    was_removed = False if keep_repository else remove_repository(gone)
-    gone.delete()
-    return was_removed

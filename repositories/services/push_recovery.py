@@ -74,9 +74,8 @@ def recover_pushes(now: datetime) -> int:
     for scope in _due(now):
         if time.monotonic() >= end:
             break
-        project = Project.objects.select_related("storage", "route").get(pk=scope.project_id)
-        leased = project.storage_id not in away and _lease(scope, now)
-        if not leased:
+        project = Project.objects.select_related("storage", "route").filter(pk=scope.project_id).first()
+        if project is None or project.storage_id in away or not _lease(scope, now):
             continue
         try:
             number += recover(project, scope, now)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -96,6 +96,8 @@ def _recorded(
     push: Push, respond: Callable[[], dict[str, Any]], expired: int | None, default_branch: DefaultBranch | None
 ) -> dict[str, Any]:
     """Keep it. An earlier call that counts no longer gives up its key in the same transaction, so that some call always holds it."""
+    if push.facts.project is not None:
+        _keep_from_deletion(push.facts.project.id)
     if expired is not None:
         PushEvent.objects.filter(pk=expired).update(dedup_key=None)
     event = _event(push)
@@ -106,6 +108,20 @@ def _recorded(
         PushEvent.objects.filter(pk=event.pk).update(response=kept)
     follow_push.enqueue(event.pk, correlation_id.get())
     return kept
+
+
+def _keep_from_deletion(project_id: int) -> None:
+    """Let a deletion of the project wait for this transaction, before any other row is locked, as the deletion itself does it.
+
+    The foreign keys would ask for the same lock at the commit, and two that lock in another order wait for each other. SQLite
+    has one writer at a time. Raises IntegrityError when the project is deleted.
+    """
+    if connection.vendor != "postgresql":
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM repositories_project WHERE id = %s FOR KEY SHARE", [project_id])
+        if cursor.fetchone() is None:
+            raise IntegrityError(f"Project {project_id} is deleted.")
 
 
 def _event(push: Push) -> PushEvent:

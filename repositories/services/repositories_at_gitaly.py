@@ -9,7 +9,7 @@ from internal_api.errors import UnavailableError
 from repositories.gitaly.client import GitalyClient
 from repositories.gitaly.errors import GitalyError, RepositoryExistsError, RepositoryNotFoundError
 from repositories.gitaly.values import RepositoryRef, StorageAddress
-from repositories.models import Project
+from repositories.models import Project, Storage
 from repositories.policy import Project as ProjectFacts
 from repositories.policy import RepositoryType
 from repositories.policy.repository_path import container_path, gl_repository, relative_path
@@ -99,15 +99,13 @@ def provide_wiki(project: Project, *, seconds: float = SECONDS) -> bool:
     return was_missing
 
 
-def remove_repository(project: Project, *, seconds: float = SECONDS) -> bool:
-    """Remove the project's repositories; whether there was one. Raises UnavailableError."""
-    client, removed = client_of(project), False
-    for repository_type in (RepositoryType.PROJECT, RepositoryType.WIKI):
-        try:
-            client.remove_repository(repository_of(project, repository_type), seconds=seconds)
-            removed = True
-        except RepositoryNotFoundError:
-            continue
-        except GitalyError as error:
-            raise UnavailableError(f"The repository cannot be removed at the moment: {error}") from error
-    return removed
+def remove_one_repository(storage: Storage, repository: RepositoryRef, *, seconds: float = SECONDS) -> bool:
+    """Remove a repository; whether there was one. Raises UnavailableError."""
+    client = GitalyClient(StorageAddress(storage.name, storage.gitaly_address, storage.gitaly_token or None))
+    try:
+        client.remove_repository(repository, seconds=seconds)
+    except RepositoryNotFoundError:
+        return False
+    except GitalyError as error:
+        raise UnavailableError(f"The repository cannot be removed at the moment: {error}") from error
+    return True

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db import IntegrityError
 from django.utils import timezone
 from rest_framework.request import Request
 
@@ -51,12 +52,18 @@ class PostReceiveViewSet(ShellViewSet):
                 ended = decrease_counter(report.gl_repository)
             return messages_of(push, report.raw_options, timezone.now())
 
-        def answer() -> dict[str, Any]:
+        def attempt() -> dict[str, Any]:
             facts = gather(report.who, container_reference(report.gl_repository, None))
             note(request, project=facts.project.full_path if facts.project else None, refs=len(report.changes))
             push = report.push(facts)
             kept = respond(push) if facts.project is None else record(push, lambda: respond(push))
             return {"messages": _with_links(kept, push), "reference_counter_decreased": True}
+
+        def answer() -> dict[str, Any]:
+            try:
+                return attempt()
+            except IntegrityError:  # the project or the user was deleted meanwhile, and is unknown the next time
+                return attempt()
 
         return JSONResponse(retry_while_away(answer))
 

@@ -7,7 +7,7 @@ from django.core.management.base import CommandError
 
 from internal_api.management.operator import OperatorCommand
 from repositories.selectors.namespaces import find_project
-from repositories.services.projects import delete_project
+from repositories.services.project_deletion import check_gitaly_can_remove, delete_project, remove_repositories
 
 
 class Command(OperatorCommand):
@@ -28,4 +28,11 @@ class Command(OperatorCommand):
         if options["confirm"] != options["path"]:
             raise CommandError("The path and its confirmation differ; nothing was removed.")
         told = {"id": project.pk, "path": project.route.path}
-        return {**told, "repository_removed": delete_project(project, keep_repository=options["keep_repository"])}
+        if options["keep_repository"]:
+            delete_project(project)
+            return {**told, "repository_removed": False}
+        check_gitaly_can_remove(project)
+        outcome = remove_repositories(delete_project(project))
+        if outcome.remains:
+            raise CommandError(f"Project {told['id']} ({told['path']}) is deleted, but {outcome.remains}")
+        return {**told, "repository_removed": outcome.removed}
