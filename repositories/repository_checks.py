@@ -1,4 +1,4 @@
-"""`doctor --repositories`: whether each project has its repository at Gitaly, and whether its row says so (decisions 16d)."""
+"""`doctor --repositories`: whether each project, and each wiki that was pushed, has its repository at Gitaly (decisions 16d)."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -6,7 +6,9 @@ from itertools import islice
 
 from internal_api.doctor import Consultation, Finding, problem, warning, well
 from repositories.models import Project, Storage
-from repositories.services.repository_creation import BATCH, in_batches, listed, storage_problem
+from repositories.policy import RepositoryType
+from repositories.policy.repository_path import container_path
+from repositories.services.repository_creation import BATCH, in_batches, listed, storage_problem, wiki_was_made
 
 _AT_ONCE = 8
 _NO_LISTING = "Gitaly has no call that lists repositories, so one that no project has is not found here."
@@ -31,9 +33,9 @@ def _of_storage(storage: Storage, name: str, consultation: Consultation) -> Iter
     done, total, waiting = 0, projects.count(), in_batches(projects)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         while batch := list(islice(waiting, BATCH)):
-            for state in pool.map(lambda one: _state(one, consultation.seconds), batch):
-                if state is not None:
-                    differing[state[0]].append(state[1])
+            for states in pool.map(lambda one: list(_states(one, consultation.seconds)), batch):
+                for state, text in states:
+                    differing[state].append(text)
             done += len(batch)
             consultation.progress(f"{name}: {done} of {total}")
     findings = list(_findings(name, **differing))
@@ -50,16 +52,20 @@ def _findings(name: str, missing: list[str], unexpected: list[str], unanswered: 
         yield problem(name, f"no answer about {listed(unanswered)}", "Look at Gitaly's log, then run this again.")
 
 
-def _state(project: Project, seconds: float) -> tuple[str, str] | None:
-    """Return how the repository differs from what the project says, and what to print; None where it does not."""
+def _states(project: Project, seconds: float) -> Iterator[tuple[str, str]]:
+    """Return how the repositories differ from what the project says, and what to print of each that does."""
     from repositories.gitaly.errors import GitalyError  # noqa: PLC0415  gRPC is loaded by those who need it
     from repositories.services.repositories_at_gitaly import client_of, repository_of  # noqa: PLC0415  likewise
 
-    path = project.route.path
-    try:
-        exists = client_of(project).repository_exists(repository_of(project), seconds=seconds)
-    except GitalyError as error:
-        return "unanswered", f"{path} ({error})"
-    if exists == project.repository_exists:
-        return None
-    return ("unexpected" if exists else "missing"), path
+    expected = {RepositoryType.PROJECT: project.repository_exists}
+    if wiki_was_made(project):  # another one is made by its first push
+        expected[RepositoryType.WIKI] = True
+    for repository_type, is_expected in expected.items():
+        path = container_path(project.route.path, repository_type)
+        try:
+            exists = client_of(project).repository_exists(repository_of(project, repository_type), seconds=seconds)
+        except GitalyError as error:
+            yield "unanswered", f"{path} ({error})"
+        else:
+            if exists != is_expected:
+                yield ("unexpected" if exists else "missing"), path

@@ -1,13 +1,14 @@
-"""Making the missing repositories of many projects, with word of those that could not be made (contract: decisions 16d)."""
+"""Making the missing repositories of many projects, with word of those that could not be made or looked at (contract: decisions 16d)."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from internal_api.errors import UnavailableError
-from repositories.models import Project, Storage
+from repositories.models import Project, PushEvent, Storage
+from repositories.policy import RepositoryType
 from repositories.services.storage_health import storage_health
 
 SECONDS = 3.0
@@ -18,10 +19,11 @@ _SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class NotMade:
-    """A repository that is not there, and why it could not be made."""
+    """A project whose repositories could not be made, and why; unless `was_looked_at`, they may be there."""
 
     path: str
     problem: str
+    was_looked_at: bool = True
 
 
 def provide_repositories(
@@ -32,8 +34,9 @@ def provide_repositories(
     made: Callable[[bool], None] = lambda _was_missing: None,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> list[NotMade]:
-    """Make what is missing of the projects' repositories, and with `wikis` of their wikis'; those that could not be made.
+    """Make what is missing of the projects' repositories; those that could not be made or looked at.
 
+    A wiki's is made where a push to it was recorded, so that there was one, and with `wikis` in any case.
     `made` is told of each whether it was missing. A storage that does not answer is not asked again for its other projects.
     """
     problems: dict[int, str] = {}
@@ -44,13 +47,13 @@ def provide_repositories(
         if storage.pk not in problems:
             problems[storage.pk] = storage_problem(storage)
         problem = problems[storage.pk]
-        if not problem:
+        if problem:
+            missing.append(NotMade(project.route.path, problem, was_looked_at=False))
+        else:
             try:
                 _provide(project, wikis=wikis, adopt=bool(adopt and adopt.get(project.pk)), made=made)
             except UnavailableError as error:
-                problem = error.message
-        if problem:
-            missing.append(NotMade(project.route.path, problem))
+                missing.append(NotMade(project.route.path, error.message))
         if done % BATCH == 0 or done == total > BATCH:
             progress(done, total)
     return missing
@@ -59,9 +62,16 @@ def provide_repositories(
 def in_batches(projects: QuerySet[Project]) -> Iterator[Project]:
     """Return projects with their storages and routes, read some at a time, since each is followed by calls to Gitaly."""
     after = 0
+    of_wiki = PushEvent.objects.filter(project=OuterRef("pk"), gl_repository__startswith=f"{RepositoryType.WIKI}-")
+    projects = projects.annotate(wiki_was_pushed=Exists(of_wiki))
     while batch := list(projects.filter(pk__gt=after).select_related("storage", "route").order_by("pk")[:BATCH]):
         yield from batch
         after = batch[-1].pk
+
+
+def wiki_was_made(project: Project) -> bool:
+    """Return whether one of `in_batches` has a wiki with a recorded push; `wiki_exists` alone is a default that nobody may have checked."""
+    return project.wiki_exists and getattr(project, "wiki_was_pushed", False)
 
 
 def storage_problem(storage: Storage) -> str:
@@ -76,19 +86,22 @@ def _provide(project: Project, *, wikis: bool, adopt: bool, made: Callable[[bool
     from repositories.services.repositories_at_gitaly import provide_repository, provide_wiki  # noqa: PLC0415  loads gRPC
 
     made(provide_repository(project, adopt=adopt))
-    if wikis:
+    if wikis or wiki_was_made(project):
         made(provide_wiki(project))
 
 
 def not_made(missing: list[NotMade]) -> list[str]:
-    """Return what to tell an administrator of repositories that could not be made."""
+    """Return what to tell an administrator of repositories that could not be made or looked at."""
     if not missing:
         return []
-    by_problem: dict[str, list[str]] = {}
+    by_problem: dict[tuple[str, bool], list[str]] = {}
     for one in missing:
-        by_problem.setdefault(one.problem, []).append(one.path)
-    lines = [f"No repository at Gitaly for {listed(paths)}: {problem}" for problem, paths in by_problem.items()]
-    return [*lines, "Clones of them fail until they are made. When Gitaly answers, run: python manage.py create_repositories"]
+        by_problem.setdefault((one.problem, one.was_looked_at), []).append(one.path)
+    lines = [
+        f"{listed(paths)}: {problem}" if was_looked_at else f"The repositories of {listed(paths)} cannot be looked at: {problem}"
+        for (problem, was_looked_at), paths in by_problem.items()
+    ]
+    return [*lines, "Clones of what is missing fail until it is made. When Gitaly answers, run: python manage.py create_repositories"]
 
 
 def listed(paths: list[str]) -> str:

@@ -99,7 +99,10 @@ def team(service: Service, sshd: SSHServer, gitaly: FakeGitaly, tmp_path: Path) 
 def test_gitaly_connected_after_the_seed_ends_in_a_clone_that_works(team: Team) -> None:
     team.storage("unix:/nowhere/gitaly.socket")
     told = team.seed()
-    assert f"No repository at Gitaly for {team.path}: Gitaly is not available: there is no socket at /nowhere/gitaly.socket" in told
+    assert (
+        f"The repositories of {team.path} cannot be looked at: Gitaly is not available: there is no socket at /nowhere/gitaly.socket"
+        in told
+    )
     team.storage(team.gitaly.address)
     team.service.manage("create_repositories", "--project", team.path)
     assert "warning" not in team.git("ls-remote", team.sshd.address(f"{team.path}.git"))

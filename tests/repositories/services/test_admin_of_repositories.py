@@ -67,4 +67,4 @@ def test_missing_repositories_are_created_or_named(administrator: Client, gitaly
     assert act()[-1] == "1 created, 0 existed."
     assert (gitaly.path_of("default", relative_path(rockets.pk, "project")) / "HEAD").exists()
     Storage.objects.update(gitaly_address="unix:/nowhere/socket")
-    assert any("No repository at Gitaly for acme/rockets: " in message for message in act())
+    assert any("The repositories of acme/rockets cannot be looked at: " in message for message in act())

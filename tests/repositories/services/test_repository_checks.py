@@ -9,7 +9,7 @@ import pytest
 from django.core.management import call_command
 
 from repositories import repository_checks
-from repositories.models import Project, Storage
+from repositories.models import Project, PushEvent, Storage
 from repositories.policy.repository_path import relative_path
 from tests.factories import ProjectFactory
 from tests.gitaly_server import FakeGitaly
@@ -48,6 +48,16 @@ def test_missing_on_either_side_in_batches(gitaly: FakeGitaly, rockets: Project,
         ),
     ]
     assert progress.count("\n") == 2
+    call_command("create_repositories", stdout=StringIO())
+    assert [level for level, _, _ in findings("--repositories")[0]] == ["well"]
+
+
+def test_wiki_that_was_pushed_and_is_missing_is_named(gitaly: FakeGitaly, rockets: Project) -> None:
+    gitaly.make(relative_path(rockets.pk, "project"))
+    assert [level for level, _, _ in findings("--repositories")[0]] == ["well"], "a wiki without a push is made by the first"
+    PushEvent.objects.create(project=rockets, gl_repository=f"wiki-{rockets.pk}")
+    (found,) = findings("--repositories")[0]
+    assert found == ("problem", "missing at Gitaly: acme/rockets.wiki", "Create them: python manage.py create_repositories")
     call_command("create_repositories", stdout=StringIO())
     assert [level for level, _, _ in findings("--repositories")[0]] == ["well"]
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from django.core.management import CommandError, call_command
 
-from repositories.models import Project, ProtectedBranch, Storage
+from repositories.models import Project, ProtectedBranch, PushEvent, Storage
 from repositories.policy.repository_path import relative_path
 from repositories.selectors.namespaces import find_namespace
 from repositories.services import repository_creation
@@ -67,7 +67,7 @@ def test_demo_without_gitaly_says_what_is_missing_and_what_to_type(monkeypatch: 
     out = StringIO()
     call_command("seed", str(DEMO), stdout=out)
     assert (
-        "No repository at Gitaly for gnuwget/wget2, gnuwget/tools/release-notes, gnuwget/website: Gitaly is not available: "
+        "The repositories of gnuwget/wget2, gnuwget/tools/release-notes, gnuwget/website cannot be looked at: Gitaly is not available: "
         in out.getvalue()
     )
     assert "run: python manage.py create_repositories" in out.getvalue()
@@ -78,13 +78,13 @@ def test_gitaly_connected_later_gets_what_is_missing(gitaly: FakeGitaly, tmp_pat
     document = company(gitaly)
     document["storages"][0]["gitaly_address"] = "tcp://127.0.0.1:1"
     told = json.loads(seed(tmp_path, document, "--output", "json"))
-    assert told["notes"][0].startswith("No repository at Gitaly for acme/rockets: Gitaly is not available: UNAVAILABLE")
-    with pytest.raises(CommandError, match=r"1 could not be made\."):
+    assert told["notes"][0].startswith("The repositories of acme/rockets cannot be looked at: Gitaly is not available: UNAVAILABLE")
+    with pytest.raises(CommandError, match=r"1 could not be looked at\."):
         command("create_repositories")
     Storage.objects.update(gitaly_address=gitaly.address)
-    assert command("create_repositories", "--wikis") == {"created": 2, "existing": 0, "not_created": []}
+    assert command("create_repositories", "--wikis") == {"created": 2, "existing": 0, "not_created": [], "not_looked_at": []}
     assert (Project.objects.get().empty, bare(gitaly).head, bare(gitaly, "wiki").head) == (True, "refs/heads/main", "refs/heads/main")
-    assert command("create_repositories", "--wikis") == {"created": 0, "existing": 2, "not_created": []}
+    assert command("create_repositories", "--wikis") == {"created": 0, "existing": 2, "not_created": [], "not_looked_at": []}
 
 
 def test_storage_that_does_not_answer_is_asked_once(gitaly: FakeGitaly, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,13 +95,52 @@ def test_storage_that_does_not_answer_is_asked_once(gitaly: FakeGitaly, tmp_path
     gitaly.calls.clear()
     out = seed(tmp_path, document)
     assert gitaly.calls in ([], ["ServerInfo"]), "on a busy machine the time is up before the question is sent"
-    assert "acme/p9 and 2 more: Gitaly did not answer in time." in out
+    assert "acme/p9 and 2 more cannot be looked at: Gitaly did not answer in time." in out
+
+
+@pytest.mark.parametrize("output", [[], ["--json"]])
+def test_repositories_that_exist_are_not_called_missing_while_gitaly_is_away(gitaly: FakeGitaly, tmp_path: Path, output: list[str]) -> None:
+    seed(tmp_path, company(gitaly))
+    Storage.objects.update(gitaly_token="another")
+    out = StringIO()
+    with pytest.raises(CommandError, match=r"^1 could not be looked at\.$"):
+        call_command("create_repositories", *output, stdout=out)
+    assert "No repository" not in out.getvalue()
+    if output:
+        told = json.loads(out.getvalue())
+        assert ([one["path"] for one in told["not_looked_at"]], told["not_created"]) == (["acme/rockets"], [])
+    else:
+        assert "The repositories of acme/rockets cannot be looked at: Gitaly refuses the token" in out.getvalue()
+
+
+def test_repository_that_cannot_be_made_is_told_as_such(gitaly: FakeGitaly, tmp_path: Path) -> None:
+    seed(tmp_path, company(gitaly), "--rows-only")
+
+    def before(name: str) -> None:
+        if name == "CreateRepository":
+            gitaly.unavailable = 5
+
+    gitaly.before = before
+    out = StringIO()
+    with pytest.raises(CommandError, match=r"^1 could not be made\.$"):
+        call_command("create_repositories", stdout=out)
+    assert "acme/rockets: The repository cannot be created at the moment: " in out.getvalue()
+
+
+def test_wiki_that_was_pushed_and_is_missing_is_made_again(gitaly: FakeGitaly, tmp_path: Path) -> None:
+    seed(tmp_path, company(gitaly))
+    assert command("create_repositories")["existing"] == 1
+    assert not bare(gitaly, "wiki").path.exists(), "its first push makes it"
+    PushEvent.objects.create(project_id=7, gl_repository="wiki-7")
+    assert command("create_repositories") == {"created": 1, "existing": 1, "not_created": [], "not_looked_at": []}
+    assert bare(gitaly, "wiki").head == "refs/heads/main"
+    assert command("create_repositories")["existing"] == 2
 
 
 def test_wrong_token_is_told_as_such(gitaly: FakeGitaly, tmp_path: Path) -> None:
     document = company(gitaly)
     document["storages"][0]["gitaly_token"] = "another"
-    assert "acme/rockets: Gitaly refuses the token: " in seed(tmp_path, document)
+    assert "acme/rockets cannot be looked at: Gitaly refuses the token: " in seed(tmp_path, document)
 
 
 def test_seeded_project_follows_the_head_of_a_repository_that_was_there(gitaly: FakeGitaly, tmp_path: Path) -> None:
