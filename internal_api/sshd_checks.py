@@ -28,7 +28,7 @@ def check_sshd(consultation: Consultation) -> Iterator[Finding]:
     except (OSError, ValueError) as error:
         yield problem(NAME, f"{path} cannot be read: {error}", "Name the file that sshd reads, such as /etc/ssh/sshd_config.")
         return
-    findings = [*_keys(config, user), *_certificates(config, user), *_environment(config), *_programs(config)]
+    findings = [*_keys(config, user), *_certificates(config, user), *_passwords(config, user), *_environment(config), *_programs(config)]
     yield from findings or [well(NAME, _summary(path, config))]
 
 
@@ -46,6 +46,9 @@ def _keys(config: SSHDConfig, user: str) -> Iterator[Finding]:
         yield problem(NAME, f"no AuthorizedKeysCommand holds for {user}: no key of this service is found", f"Add `{wanted}`.")
     elif "%k" not in command:
         yield problem(NAME, "AuthorizedKeysCommand does not pass the key (%k) on", f"Write `{wanted}`.")
+    elif _arguments(command, KEYS_PROGRAM) not in (None, [user, "%u", "%k"]):
+        text = f"the arguments of {KEYS_PROGRAM} must be `{user} %u %k`, in that order: no key is found otherwise"
+        yield problem(NAME, text, f"Write `{wanted}`.")
     if command and not config.get(f"{KEYS_COMMAND}user"):
         yield problem(NAME, "AuthorizedKeysCommand has no AuthorizedKeysCommandUser", f"Add `AuthorizedKeysCommandUser {user}`.")
     if (files := config.get("authorizedkeysfile")) and not config.get("forcecommand"):
@@ -71,11 +74,39 @@ def _certificates(config: SSHDConfig, user: str) -> Iterator[Finding]:
     elif not command and not config.dropped:
         text = f"TrustedUserCAKeys without AuthorizedPrincipalsCommand: {shell}"
         yield problem(NAME, text, f"Add `{wanted}` before AuthorizedKeysCommand, with its User line.")
-    elif command and "%i" not in command:
-        yield problem(NAME, "AuthorizedPrincipalsCommand does not pass the certificate's key id (%i) on", f"Write `{wanted}`.")
+    elif command:
+        yield from _principals_arguments(command, user, wanted)
     if command and not config.get(f"{PRINCIPALS_COMMAND}user"):
         text = "AuthorizedPrincipalsCommand has no AuthorizedPrincipalsCommandUser"
         yield problem(NAME, text, f"Add `AuthorizedPrincipalsCommandUser {user}`.")
+
+
+def _arguments(command: str, program: str) -> list[str] | None:
+    """Return the arguments of GitLab Shell's own program; None for a command that runs another one, such as a wrapper."""
+    words = shlex.split(command)
+    return words[1:] if Path(words[0]).name == program else None
+
+
+def _principals_arguments(command: str, user: str, wanted: str) -> Iterator[Finding]:
+    """Check that the key id comes first and the user, perhaps among other principals, after it."""
+    arguments = _arguments(command, PRINCIPALS_PROGRAM)
+    if "%i" not in command:
+        yield problem(NAME, "AuthorizedPrincipalsCommand does not pass the certificate's key id (%i) on", f"Write `{wanted}`.")
+    elif arguments is not None and (arguments[:1] != ["%i"] or user not in arguments[1:]):
+        text = f"the arguments of {PRINCIPALS_PROGRAM} must be `%i {user}`, in that order: no certificate is accepted otherwise"
+        yield problem(NAME, text, f"Write `{wanted}`.")
+
+
+def _passwords(config: SSHDConfig, user: str) -> Iterator[Finding]:
+    """A password opens a shell; it has no forced command of its own."""
+    if config.get("forcecommand"):
+        return
+    keywords = {"PasswordAuthentication": True, "KbdInteractiveAuthentication": config.get("usepam").lower() == "yes"}
+    for keyword, asks_for_password in keywords.items():
+        value = config.get(keyword.lower())
+        if asks_for_password and value.lower() != "no":
+            text = f"{keyword} is {value}: whoever knows or guesses a password of {user} gets a shell"
+            yield warning(NAME, text, f"Write `{keyword} no`.")
 
 
 def _environment(config: SSHDConfig) -> Iterator[Finding]:

@@ -15,6 +15,8 @@ PRINCIPALS_COMMAND = "authorizedprincipalscommand"
 _DEFAULTS = {
     "acceptenv": "",
     "authorizedkeysfile": ".ssh/authorized_keys .ssh/authorized_keys2",
+    "kbdinteractiveauthentication": "yes",
+    "passwordauthentication": "yes",
     "permituserenvironment": "no",
 }
 
@@ -105,7 +107,7 @@ def _in_pattern_list(user: str, patterns: str) -> bool:
 
 
 def _effective(lines: list[Line]) -> tuple[dict[str, str], tuple[Line, ...]]:
-    """Return the values, and the lines that sshd drops: a principals' command after a keys' command of the same scope.
+    """Return the values, and the lines that sshd drops: the first principals' command, if after a keys' command of the same scope.
 
     OpenSSH 9.2 and its neighbours look at the wrong variable there and drop it without a word.
     """
@@ -113,8 +115,9 @@ def _effective(lines: list[Line]) -> tuple[dict[str, str], tuple[Line, ...]]:
     dropped = []
     for line in lines:
         scope = scopes[line.in_match]
-        if line.keyword == PRINCIPALS_COMMAND and KEYS_COMMAND in scope:
-            dropped.append(line)
+        if line.keyword == PRINCIPALS_COMMAND and KEYS_COMMAND in scope and PRINCIPALS_COMMAND not in scope:
+            if line.value.lower() != "none":
+                dropped.append(line)
         elif line.keyword == "acceptenv":
             scope["acceptenv"] = f"{scope.get('acceptenv', '')} {line.value}".strip()
         else:

@@ -22,6 +22,10 @@ _URL_ADVICE = (
     "In Gitaly's config.toml let `[gitlab] url` be the inner URL of this service (with https, let `[gitlab.http-settings] ca_file` "
     "name its authority) and restart Gitaly; `gitaly check CONFIG` there asks this service as its hooks do."
 )
+_UNASKED_ADVICE = (
+    "Three causes are usual. The repository is missing at Gitaly: look with `doctor --repositories`. `[gitlab] secret_file` in Gitaly's "
+    "config.toml is not readable there, or holds another secret. Gitaly calls another URL: " + _URL_ADVICE[0].lower() + _URL_ADVICE[1:]
+)
 Times = Mapping[str, datetime]
 
 
@@ -71,11 +75,11 @@ def _unasked(times: Times, now: datetime) -> Iterator[Finding]:
     if granted is None:
         return
     if asked is None:
-        text = f"pushes were granted, the last {_age(now, granted)}, and Gitaly has never asked about one: it calls another URL"
-        yield problem(GITALY, text, _URL_ADVICE)
+        text = f"pushes were granted, the last {_age(now, granted)}, and Gitaly has never asked about one"
+        yield problem(GITALY, text, _UNASKED_ADVICE)
     elif granted - asked > LAG:
         text = f"a push was granted {_age(now, granted)}; Gitaly last asked {_age(now, asked)}, unless there was nothing to push"
-        yield warning(GITALY, text, _URL_ADVICE)
+        yield warning(GITALY, text, _UNASKED_ADVICE)
 
 
 def _ages(name: str, kinds: tuple[CallKind, ...], times: Times, now: datetime, advice: str) -> Iterator[Finding]:

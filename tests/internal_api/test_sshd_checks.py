@@ -9,10 +9,14 @@ from internal_api import sshd_checks, sshd_config
 from internal_api.doctor import Consultation, Finding, Level
 from internal_api.sshd_config import read_sshd_config
 
-KEYS = "AuthorizedKeysCommand /usr/bin/env keys %u %k\nAuthorizedKeysCommandUser git\nAuthorizedKeysFile none\n"
+KEYS = "AuthorizedKeysCommand /usr/bin/env keys %u %k\nAuthorizedKeysCommandUser git\nAuthorizedKeysFile none\nPasswordAuthentication no\n"
 PRINCIPALS = "AuthorizedPrincipalsCommand /usr/bin/env principals %i git\nAuthorizedPrincipalsCommandUser git\n"
 AUTHORITY = "TrustedUserCAKeys /etc/ssh/ca.pub\n"
 GOOD = f"AcceptEnv LANG GIT_PROTOCOL\n{AUTHORITY}{PRINCIPALS}{KEYS}"
+OWN = GOOD.replace("/usr/bin/env keys", "/opt/shell/gitlab-shell-authorized-keys-check git").replace(
+    "/usr/bin/env principals", "/opt/shell/gitlab-shell-authorized-principals-check"
+)
+"""With the programs of GitLab Shell, which are not installed here."""
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +38,9 @@ def findings(tmp_path: Path, text: str) -> list[Finding]:
         GOOD,
         GOOD.replace(" ", "\t", 1),
         f"acceptenv=GIT_PROTOCOL\nAcceptEnv LANG\n# {KEYS}\nMatch User git,gitlab\n{AUTHORITY}{PRINCIPALS}{KEYS}Match User ann\nForceCommand x\n",
+        f"{GOOD}AuthorizedPrincipalsCommand none\n",
+        f"{GOOD}AuthorizedPrincipalsCommand /usr/bin/env other %i git\n",
+        f"{GOOD}UsePAM yes\nKbdInteractiveAuthentication no\n",
         f"{KEYS}Match User *,!root\n{GOOD}",
         f"AcceptEnv GIT_*\n{KEYS}",
         f"AcceptEnv GIT_PROTOCOL\n{AUTHORITY}ForceCommand /bin/false\n{KEYS}",
@@ -62,6 +69,13 @@ def test_what_works_is_ok(tmp_path: Path, text: str) -> None:
         (GOOD.replace("AuthorizedKeysCommandUser git\n", ""), Level.PROBLEM, "has no AuthorizedKeysCommandUser", "Add"),
         (GOOD.replace("AuthorizedKeysFile none\n", ""), Level.WARNING, ".ssh/authorized_keys", "AuthorizedKeysFile none"),
         (GOOD.replace("GIT_PROTOCOL", "LC_*"), Level.WARNING, "lacks GIT_PROTOCOL", "AcceptEnv GIT_PROTOCOL"),
+        (GOOD.replace("PasswordAuthentication no", "PasswordAuthentication yes"), Level.WARNING, "PasswordAuthentication is yes", "no`"),
+        (GOOD.replace("PasswordAuthentication no\n", ""), Level.WARNING, "PasswordAuthentication is yes", "no`"),
+        (f"{GOOD}UsePAM yes\n", Level.WARNING, "KbdInteractiveAuthentication is yes", "no`"),
+        (OWN.replace("check git %u %k", "check %u %k"), Level.PROBLEM, "must be `git %u %k`, in that order", "check git %u %k`"),
+        (OWN.replace("check git %u %k", "check git %k %u"), Level.PROBLEM, "must be `git %u %k`, in that order", "check git %u %k`"),
+        (f"Match User git\n{OWN.replace('%i git', 'git %i')}", Level.PROBLEM, "must be `%i git`, in that order", "check %i git`"),
+        (OWN.replace("%i git", "%i"), Level.PROBLEM, "must be `%i git`, in that order", "check %i git`"),
         (f"{GOOD}PermitUserEnvironment yes\n", Level.PROBLEM, "PermitUserEnvironment is yes", "no"),
         (GOOD.replace("/usr/bin/env keys", "/nowhere/keys"), Level.PROBLEM, "/nowhere/keys cannot be examined", "root"),
         (f"Match User ann\n{GOOD}", Level.PROBLEM, "no AuthorizedKeysCommand holds for git", "Add"),
@@ -77,7 +91,7 @@ def test_the_order_matters_within_the_same_scope_only(tmp_path: Path) -> None:
     assert [found.level for found in findings(tmp_path, f"{KEYS}Match User git\n{GOOD}")] == [Level.WELL]
     wrong = findings(tmp_path, f"AcceptEnv GIT_PROTOCOL\nMatch User git\n{AUTHORITY}{KEYS}{PRINCIPALS}")
     assert [found.level for found in wrong] == [Level.PROBLEM]
-    assert f"{tmp_path}/sshd_config:7: AuthorizedPrincipalsCommand stands after" in wrong[0].text
+    assert f"{tmp_path}/sshd_config:8: AuthorizedPrincipalsCommand stands after" in wrong[0].text
 
 
 def test_the_program_must_be_roots_alone(tmp_path: Path) -> None:

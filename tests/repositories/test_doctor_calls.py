@@ -118,7 +118,7 @@ def test_a_client_that_holds_another_secret_is_named(
     assert unwell(name) == []
 
 
-def test_a_gitaly_that_calls_another_url_is_named(shell: Client, key: SSHKey) -> None:
+def test_gitaly_that_never_asks_is_told_with_the_usual_causes(shell: Client, key: SSHKey) -> None:
     """Pushes are granted, and nobody asks about their refs."""
     assert asks(shell, key) == 200
     found = unwell(GITALY)
@@ -126,6 +126,7 @@ def test_a_gitaly_that_calls_another_url_is_named(shell: Client, key: SSHKey) ->
     assert "Gitaly has never asked about one" in found[0].text
     assert "`[gitlab] url`" in found[0].advice
     assert "[gitlab.http-settings]" in found[0].advice
+    assert all(cause in found[0].advice for cause in ("missing at Gitaly", "doctor --repositories", "`[gitlab] secret_file`"))
 
 
 def test_a_gitaly_that_no_longer_calls_is_told(shell: Client, key: SSHKey) -> None:

@@ -9,6 +9,7 @@ from internal_api.management.operator import OperatorCommand
 from internal_api.models import InstanceSettings
 from repositories.errors import InvalidProjectError
 from repositories.models import Visibility
+from repositories.policy.ref_names import looks_like_an_object_id
 from repositories.selectors.namespaces import find_namespace
 from repositories.services.default_branch import set_default_branch
 from repositories.services.projects import create_project
@@ -34,7 +35,7 @@ class Command(OperatorCommand):
         if namespace is None:
             raise InvalidProjectError(f"There is no namespace {namespace_path!r}.")
         branch = options["default_branch"] or InstanceSettings.current().default_branch_name
-        if not is_valid_name(branch):
+        if not is_valid_name(branch) or looks_like_an_object_id(branch):  # no such branch can be pushed (contract: allowed 5.4)
             raise InvalidProjectError(f"{branch!r} is not a valid name of a branch.")
         fields = {"name": options["name"], "visibility": options["visibility"], "empty": True, "wiki_exists": False}
         project = create_project(path=path, namespace=namespace, default_branch=branch, **fields)

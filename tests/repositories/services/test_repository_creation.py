@@ -182,8 +182,9 @@ def test_create_project_makes_no_wiki_and_knows_it(gitaly: FakeGitaly, tmp_path:
     assert (Project.objects.get().wiki_exists, Project.objects.get().repository_exists) == (False, True)
     made = command("create_project", "acme/engines", "--without-repository")
     assert made["repository"] == "not made; make it with: manage.py create_repositories"
-    with pytest.raises(CommandError, match="is not a valid name of a branch"):
-        command("create_project", "acme/wings", "--default-branch", "a..b")
+    for branch in ("a..b", "a" * 40, "0" * 64):
+        with pytest.raises(CommandError, match="is not a valid name of a branch"):
+            command("create_project", "acme/wings", "--default-branch", branch)
     with pytest.raises(CommandError, match="There is no project 'acme/none'"):
         command("create_repositories", "--project", "acme/none")
 
