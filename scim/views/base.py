@@ -1,5 +1,6 @@
 """What SCIM's endpoints share: bodies, parameters, errors in SCIM's dialect (contract: scim 1.3, 1.4, D3, D25)."""
 
+from functools import cached_property
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -52,9 +53,14 @@ class SCIMViewSet(PlainViewSet):
         group = self.kwargs.get("group_path")
         return f"/api/scim/v2/groups/{group}" if group else "/api/scim/v2/application"
 
+    @cached_property
+    def _query(self) -> dict[str, Any]:
+        """The parameters of the query, read once. Raises BadRequestError."""
+        return query_of(self.request._request)  # noqa: SLF001  DRF's request hides the query as it was sent
+
     def query(self, name: str) -> str | None:
         """Return a parameter of the query. Raises BadRequestError for one that is no single string, or cannot be stored."""
-        value = query_of(self.request._request).get(name)  # noqa: SLF001  DRF's request hides the query as it was sent
+        value = self._query.get(name)
         if value is not None and not isinstance(value, str):
             raise BadRequestError.because(f"{name} must be a string")
         return value
