@@ -52,14 +52,14 @@ INTERNAL = "/api/v4/internal"
 CASES = (
     Case("/allowed, a pull", "POST", f"{INTERNAL}/allowed", PULL, 1, 1500),
     Case(
-        "/allowed, a push to a protected branch", "POST", f"{INTERNAL}/allowed", PUSH, 2, 1700
+        "/allowed, a push to a protected branch", "POST", f"{INTERNAL}/allowed", PUSH, 2, 1750
     ),  # the second is the note that it was allowed
     Case("/authorized_keys", "GET", f"{INTERNAL}/authorized_keys?{urlencode({'key': KEY})}", None, 1, 1280),
     Case("/discover", "GET", f"{INTERNAL}/discover?key_id=12", None, 1, 1230),
     Case("/pre_receive", "POST", f"{INTERNAL}/pre_receive", {"gl_repository": "project-3"}, 1, 1230),
     Case("/post_receive", "POST", f"{INTERNAL}/post_receive", PUSHED, 9, 3900),  # the ninth settles the note
     Case("agent_info", "GET", f"{INTERNAL}/kubernetes/agent_info", None, 1, 1650, "kas"),
-    Case("SCIM, a page of 100", "GET", "/api/scim/v2/application/Users?startIndex=1&count=100", None, 2, 2100, "scim"),
+    Case("SCIM, a page of 100", "GET", "/api/scim/v2/application/Users?startIndex=1&count=100", None, 2, 2200, "scim"),
 )
 
 
