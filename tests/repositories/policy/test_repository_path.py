@@ -10,6 +10,7 @@ from repositories.policy.repository_path import (
     clean_path,
     container_path,
     creatable_path,
+    is_relative_path,
     parse_gl_repository,
     relative_path,
     split_path,
@@ -102,6 +103,26 @@ def test_paths_that_can_be_a_projects(path: str, parts: tuple[str, str] | None) 
 def test_paths_that_a_first_push_may_create(path: str, parts: tuple[str, str] | None) -> None:
     """Allowed 4.7."""
     assert creatable_path(path) == parts
+
+
+@pytest.mark.parametrize(
+    ("text", "lies_below"),
+    [
+        ("old/rockets.git", True),
+        ("rockets.git", True),
+        ("a/..b/c", True),
+        ("", False),
+        ("/rockets.git", False),
+        ("old//rockets.git", False),
+        ("old/rockets.git/", False),
+        ("./rockets.git", False),
+        ("old/../../other", False),
+        ("old/rock\nets.git", False),
+        ("old/rock\x00ets.git", False),
+    ],
+)
+def test_paths_below_a_storage(text: str, lies_below: bool) -> None:
+    assert is_relative_path(text) is lies_below
 
 
 def test_places_on_disk() -> None:
