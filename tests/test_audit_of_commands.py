@@ -21,10 +21,11 @@ from internal_api.models import AuditEvent, SharedValue
 from kubernetes_agent.services.tokens import create_agent_token
 from repositories.models import Project, Storage
 from repositories.services.access import set_member
+from repositories.services.repositories_at_gitaly import create_repository
 from scim.services.tokens import rotate_token
 from tests import public_keys
 from tests.audit_log import held_against_the_rows
-from tests.factories import AgentFactory, SSHKeyFactory
+from tests.factories import AgentFactory, ProjectFactory, SSHKeyFactory
 from tests.gitaly_server import FakeGitaly, running
 from tests.internal_api.seeding.test_seed import COMPANY
 from tests.kubernetes_agent.test_seeds_and_commands import COMPANY as CLUSTERS
@@ -85,6 +86,12 @@ def _repository() -> None:
     call_command("create_repositories", stdout=StringIO(), stderr=StringIO())
 
 
+def _left_over() -> None:
+    project = ProjectFactory.create(id=999, path="sunken", namespace=Project.objects.get().namespace)
+    create_repository(project)
+    project.delete()
+
+
 def _block() -> None:
     User.objects.filter(username="ann").update(state="banned", blocked_by="administrator")
 
@@ -117,6 +124,10 @@ CHANGING: dict[str, tuple[list[Call], tuple[str, ...], Callable[[], None] | None
         [(["acme/rockets", "main"], ["protected_branch_created", "protected_ref_grant_created", "protected_ref_grant_created"])], (), None,
     ),
     "remove_member": ([(["acme/rockets", "ann"], ["member_removed"])], (), None),
+    "remove_repository": (
+        [(["project-999", "--storage", "default"], ["repository_removed"]), (["project-999", "--storage", "default"], [])],
+        ("repository_removed",), _left_over,
+    ),
     "retry_tasks": ([([], ["tasks_retried"]), ([], [])], ("tasks_retried",), _failed_task),
     "revoke_key": ([(["{key}"], ["ssh_key_removed"])], (), None),
     "revoke_token": ([(["--user", "ann", "--name", "ci"], ["personal_access_token_revoked"])], (), None),

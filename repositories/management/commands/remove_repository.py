@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
+from internal_api.audit import record_event
 from internal_api.management.operator import OperatorCommand
 from repositories.models import Project, Storage
 from repositories.policy.repository_path import gl_repository, is_relative_path, parse_gl_repository, relative_path
@@ -39,6 +40,9 @@ class Command(OperatorCommand):
             raise CommandError(f"It is the repository of {owner.audit_name()}, which delete_project deletes with it.")
         name = gl_repository(parsed.repository_type, parsed.project_id)
         removed = remove_one_repository(storage, RepositoryRef(storage.name, path, name, ""))
+        if removed:
+            details = {"storage": storage.name, "gl_repository": name} | ({"relative_path": stored} if stored is not None else {})
+            record_event("repository_removed", entity_type="Project", entity_id=parsed.project_id, details=details)
         return {"storage": storage.name, "relative_path": path, "repository_removed": removed}
 
 

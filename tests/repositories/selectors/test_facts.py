@@ -128,6 +128,7 @@ def make_keys(chance: random.Random, users: list[User], projects: list[Project])
         key = SSHKey.objects.create(
             user=chance.choice(users) if kind == "key" or maybe(chance) else None,
             kind=kind,
+            title=f"key {number}",
             key="ssh-ed25519 AAAA",
             key_type=chance.choice(["ssh-ed25519", "ssh-rsa"]),
             bits=chance.choice([256, 1024]),
