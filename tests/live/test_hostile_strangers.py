@@ -69,8 +69,8 @@ def besieged(port: int, *doors: str) -> Iterator[dict[str, dict[str, int]]]:
         told.update(json.loads(answers))
 
 
-EXPECTED = {"descriptions": {"200", "503"}}
-"""Answers other than 4xx: what everybody may read, which is rendered by one thread at a time."""
+EXPECTED = {"descriptions": {"200", "503"}, "sign-in": {"200"}}
+"""Answers other than 4xx: what everybody may read, which is rendered by one thread at a time; the form again, with the refusal."""
 
 
 @pytest.mark.parametrize("doors", [*([door] for door in DOORS), list(DOORS)], ids=lambda doors: doors[0] if len(doors) == 1 else "all")
