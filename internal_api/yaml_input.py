@@ -12,6 +12,11 @@ MAX_NODES = 50_000
 """Values with all aliases followed: a text of one screen can name billions."""
 
 
+MALFORMED = (yaml.YAMLError, RecursionError, ValueError, TypeError, LookupError, AttributeError, OverflowError)
+"""What PyYAML raises for a text: `!!bool abc` is a KeyError, `!!timestamp abc` an AttributeError, `!!int ''` an IndexError."""
+LARGEST_NUMBER = 2**63 - 1
+
+
 class InvalidYAMLError(ValueError):
     """The reason as a predicate, for a sentence about what was read."""
 
@@ -30,7 +35,7 @@ def decode(content: str) -> Any:
         raise InvalidYAMLError("is too long")
     try:
         value = yaml.safe_load(content)
-    except (yaml.YAMLError, RecursionError, ValueError, TypeError):
+    except MALFORMED:
         raise InvalidYAMLError("cannot be read as YAML") from None
     _refuse_unbounded(value)
     return value
@@ -46,6 +51,8 @@ def _refuse_unbounded(value: object) -> None:
         for item in level:
             if isinstance(item, str):
                 _refuse_unstorable(item)
+            elif isinstance(item, int) and abs(item) > LARGEST_NUMBER:
+                raise InvalidYAMLError("has a number of more than 64 bits")
         level = [child for item in level for child in _children(item)]
         if not level:
             return

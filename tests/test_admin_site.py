@@ -215,7 +215,7 @@ def test_the_form_and_the_list_of_users_tell_who_blocked(administrator: Client, 
         ann.refresh_from_db()
         assert (ann.state, ann.blocked_by) == (state, blocked_by)
     events = AuditEvent.objects.filter(entity_type="User", author_name="root").order_by("pk")
-    assert [(event.action, *event.changes["blocked_by"].values()) for event in events] == [
+    assert [(event.action, *(event.changes["blocked_by"][side] for side in ("before", "after"))) for event in events] == [
         ("user_blocked", "scim", "administrator"),
         ("user_unblocked", "administrator", ""),
         ("user_blocked", "", "administrator"),

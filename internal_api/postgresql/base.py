@@ -7,6 +7,7 @@ from psycopg import IsolationLevel
 
 from internal_api.postgresql.connection import WatchedConnection, watch_of
 from internal_api.postgresql.operations import DatabaseOperations
+from internal_api.postgresql.times import with_nearest_times
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -19,6 +20,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
         pool = settings_dict["OPTIONS"].get("pool")
         if isinstance(pool, dict):
             pool.setdefault("connection_class", WatchedConnection)
+
+    def get_connection_params(self) -> dict[str, Any]:
+        """As Django's, with times that are read whatever they are."""
+        params: dict[str, Any] = super().get_connection_params()
+        return {**params, "context": with_nearest_times(params["context"])}
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """As Django's, which has no setting for the class. Isolation levels are not set here: READ COMMITTED is PostgreSQL's own."""

@@ -9,10 +9,11 @@ from django.db.models import Model
 
 from internal_api.models import InstanceSettings
 from internal_api.registrations import load_registrations
-from internal_api.seeding.entries import LARGEST, Entry, SeedError, listing, located, mapping
+from internal_api.seeding.entries import LARGEST_ID, Entry, SeedError, listing, located, mapping
 from internal_api.seeding.ids import reserve_ids
 from internal_api.seeding.registry import Section, registry
 from internal_api.seeding.report import Progress, Report
+from internal_api.yaml_input import MALFORMED
 
 _EVERY = 1000
 
@@ -38,7 +39,7 @@ def parse(content: str) -> dict[str, Any]:
         document = yaml.load(content, Loader=_Loader)  # noqa: S506  derived from the safe loader
     except yaml.YAMLError as error:
         raise SeedError("", f"is not YAML: {' '.join(str(error).split())}") from error
-    except (RecursionError, ValueError, TypeError) as error:
+    except MALFORMED as error:
         raise SeedError("", "cannot be read: a value is malformed or nested too deeply") from error
     return mapping(document if document is not None else {}, "")
 
@@ -102,7 +103,7 @@ def _reserve(entries: dict[str, list[Entry]]) -> None:
 
 def _choose(chosen: dict[type[Model], list[int]], model: type[Model] | None, values: Any) -> None:
     identifier = values.get("id") if isinstance(values, dict) else None
-    if model is not None and isinstance(identifier, int) and 0 < identifier <= LARGEST:
+    if model is not None and isinstance(identifier, int) and 0 < identifier <= LARGEST_ID:
         chosen.setdefault(model, []).append(identifier)
 
 

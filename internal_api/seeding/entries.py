@@ -12,6 +12,7 @@ from internal_api.errors import DomainError
 from internal_api.stored_values import InvalidValueError
 
 LARGEST = 2**63 - 1
+LARGEST_ID = 2**53
 
 
 class SeedError(Exception):
@@ -60,6 +61,13 @@ def integer(value: Any, path: str) -> int:
     return value
 
 
+def row_id(value: Any, path: str) -> int:
+    """The id of a row. Far below 64 bits: the next row that is made without one gets the next id."""
+    if integer(value, path) > LARGEST_ID:
+        raise SeedError(path, f"is above {LARGEST_ID}, beyond which ids could run out")
+    return int(value)
+
+
 def boolean(value: Any, path: str) -> bool:
     """True or false."""
     if not isinstance(value, bool):
@@ -90,7 +98,10 @@ def moment(value: Any, path: str) -> datetime:
         except ValueError:
             value = None
     if isinstance(value, datetime):
-        return value if value.tzinfo else value.replace(tzinfo=UTC)
+        try:
+            return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
+        except OverflowError:  # 9999-12-31T23:59:59-05:00 is a time of the year 10000, which only PostgreSQL can keep
+            raise SeedError(path, "is not a time of the years 1 to 9999 in UTC") from None
     if isinstance(value, date):
         return datetime.combine(value, time(), UTC)
     raise SeedError(path, "is not a time such as 2030-01-31T12:00:00Z")

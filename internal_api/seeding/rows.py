@@ -6,7 +6,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 
 from internal_api.model_fields import invalid_part
-from internal_api.seeding.entries import Entry, Parser, SeedError, integer
+from internal_api.seeding.entries import Entry, Parser, SeedError, row_id
 from internal_api.stored_values import column, update_row, validate_value
 
 
@@ -16,7 +16,7 @@ def matched_row(entry: Entry, rows: QuerySet[Any], by_name: QuerySet[Any], name:
     Raises SeedError when the id and the natural key name two different rows.
     """
     named = by_name.first()
-    identifier = entry.get("id", integer)
+    identifier = entry.get("id", row_id)
     if identifier is None:
         return named
     identified: Model | None = rows.filter(pk=identifier).first()
@@ -29,7 +29,7 @@ def matched_row(entry: Entry, rows: QuerySet[Any], by_name: QuerySet[Any], name:
 
 def new_id(entry: Entry) -> dict[str, Any]:
     """The id for a new row, where the entry chooses one."""
-    identifier = entry.get("id", integer)
+    identifier = entry.get("id", row_id)
     if identifier == 0:
         raise SeedError(entry.at("id"), "0 is no id")
     return {} if identifier is None else {"id": identifier}

@@ -56,7 +56,8 @@ def state_changes() -> list[tuple[str, str, str, str]]:
     """What the audit events tell of states that a command or a caller changed: the action, its author, who had set the former block, and who the new one."""
     rows = AuditEvent.objects.filter(action__startswith="user_", entity_type="User").exclude(actor_kind="system").order_by("pk")
     same = {"before": "", "after": ""}
-    return [(row.action, row.author_name, *row.changes.get("blocked_by", same).values()) for row in rows]
+    told = [(row, row.changes.get("blocked_by", same)) for row in rows]
+    return [(row.action, row.author_name, change["before"], change["after"]) for row, change in told]
 
 
 @pytest.mark.parametrize(("state", "blocked_by"), SHUT_OUT_BY_OTHERS)
