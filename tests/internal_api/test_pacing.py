@@ -90,3 +90,14 @@ def test_callers_who_are_known_and_probes_do_not_wait(db: None, shell: Client, c
     client.force_login(UserFactory.create(username="root", admin=True))
     assert client.get("/admin/").status_code == 200
     assert paced == []
+
+
+@pytest.mark.parametrize(("threads", "places"), [(1, 1), (2, 1), (8, 4), (16, 8)])
+def test_half_of_the_threads_wait_at_most(settings: Settings, monkeypatch: pytest.MonkeyPatch, threads: int, places: int) -> None:
+    settings.STRANGERS_PER_SECOND, settings.WEB_THREADS = 50, threads
+    made: list[tuple[int, int]] = []
+    monkeypatch.setattr(pacing, "Pace", lambda per_second, places: made.append((per_second, places)))
+    pacing._pace.__wrapped__()  # noqa: SLF001  without the cache of the process
+    assert made == [(50, places)]
+    settings.STRANGERS_PER_SECOND = 0
+    assert pacing._pace.__wrapped__() is None  # noqa: SLF001  likewise
