@@ -13,6 +13,6 @@ class InternalApiConfig(AppConfig):
 
     def ready(self) -> None:
         """Count statements from the first connection on, and make lists of any length usable in queries."""
-        from internal_api import lookups  # noqa: F401, PLC0415  registers them; models must be loaded first
+        from internal_api import lookups, system_checks  # noqa: F401, PLC0415  registers them; models must be loaded first
 
         connection_created.connect(count_statements)

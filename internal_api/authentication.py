@@ -37,19 +37,32 @@ def _ensure_secret(path: Path, service: Service) -> None:
 def _secrets_of(service: Service, current: Path, previous: Path | None) -> tuple[bytes, ...]:
     _ensure_secret(current, service)
     try:
-        return read_secrets(service, (current, previous))
+        return read_secrets(service, current, previous)
     except (OSError, UnusableSecretError) as error:
         raise ImproperlyConfigured(str(error)) from error
 
 
-def service_secrets(service: Service) -> tuple[bytes, ...]:
-    """The live secrets of a service, the current one first; read once, so a rotation needs a reload (kill -HUP).
+_SETTINGS: dict[Service, tuple[str, str | None]] = {
+    SHELL: ("GITLAB_SHELL_SECRET_FILE", "GITLAB_SHELL_PREVIOUS_SECRET_FILE"),
+    KAS: ("GITLAB_KAS_SECRET_FILE", "GITLAB_KAS_PREVIOUS_SECRET_FILE"),
+}
+"""The settings that name the file of each caller's secret and, where there is one, a file with a second secret."""
 
+
+def secret_file_of(service: Service) -> Path | None:
+    """Return the file of a caller's secret, as the settings name it."""
+    path: Path | None = getattr(settings, _SETTINGS[service][0])
+    return path
+
+
+def service_secrets(service: Service) -> tuple[bytes, ...]:
+    """Return the live secrets of a service, the current one first.
+
+    Read once per process, so a change needs a reload (kill -HUP); NAME.next and NAME.previous beside the file NAME are live too.
     A missing file is made, unless REQUIRE_SECRETS is true (contract: decisions 8). Raises ImproperlyConfigured.
     """
-    if service is KAS:
-        return _secrets_of(service, settings.GITLAB_KAS_SECRET_FILE, settings.GITLAB_KAS_PREVIOUS_SECRET_FILE)
-    return _secrets_of(service, settings.GITLAB_SHELL_SECRET_FILE, settings.GITLAB_SHELL_PREVIOUS_SECRET_FILE)
+    current, second = _SETTINGS[service]
+    return _secrets_of(service, getattr(settings, current), getattr(settings, second) if second else None)
 
 
 class ServiceJWTAuthentication(BaseAuthentication):

@@ -18,10 +18,11 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from internal_api import sshd_checks, stored_value_checks
-from internal_api.authentication import service_secrets
+from internal_api.authentication import secret_file_of, service_secrets
 from internal_api.doctor import Consultation, Finding, problem, register_check, warning, well
 from internal_api.json_input import InvalidJSONError, decode_embedded
 from internal_api.models import InstanceSettings
+from internal_api.secret_files import files_beside
 from internal_api.service_tokens import KAS, SHELL, Service, UnusableSecretError
 from internal_api.shared_store import shared_store
 from internal_api.stored_value_checks import register_models
@@ -75,8 +76,8 @@ def _workers(_: Consultation) -> Iterator[Finding]:
 
 
 def _secrets(consultation: Consultation) -> Iterator[Finding]:
-    yield from _secret("shell secret", SHELL, settings.GITLAB_SHELL_SECRET_FILE)
-    yield from _secret("kas secret", KAS, settings.GITLAB_KAS_SECRET_FILE)
+    yield from _secret("shell secret", SHELL, secret_file_of(SHELL))
+    yield from _secret("kas secret", KAS, secret_file_of(KAS))
     if consultation.secret_file is not None:
         yield _same_secret(Path(consultation.secret_file))
 
@@ -98,7 +99,7 @@ def _secret(name: str, service: Service, path: Path | None) -> Iterator[Finding]
     elif path.stat().st_mode & 0o004:
         yield warning(name, f"{path} can be read by everybody on this machine", f"chmod o-r {path}")
     else:
-        yield well(name, str(path))
+        yield well(name, "; accepted too: ".join(str(file) for file in (path, *files_beside(path))))
 
 
 def _same_secret(path: Path) -> Finding:

@@ -25,7 +25,8 @@ def _cipher(keys: tuple[str, ...]) -> MultiFernet:
 
 
 def _current() -> MultiFernet:
-    return _cipher((*settings.ENCRYPTION_KEYS, settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS))
+    """Return the cipher whose first key encrypts. Keys that are only accepted come after SECRET_KEY, which encrypts where no other does."""
+    return _cipher((*settings.ENCRYPTION_KEYS, settings.SECRET_KEY, *settings.DECRYPTION_KEYS, *settings.SECRET_KEY_FALLBACKS))
 
 
 def encrypt(plain: str) -> str:

@@ -16,6 +16,7 @@ from jwt.types import Options
 from jwt.warnings import InsecureKeyLengthWarning
 
 from internal_api.acting import ActorKind, Identity
+from internal_api.secret_files import files_beside
 
 # The contract accepts short shell secrets; `manage.py doctor` is where an operator is told to lengthen one.
 warnings.filterwarnings("ignore", category=InsecureKeyLengthWarning)
@@ -108,6 +109,18 @@ SHELL = Service(issuer="gitlab-shell", leeway=60)
 KAS = Service(issuer="gitlab-kas", leeway=0, audience="gitlab", encoded_secret=True)
 
 
-def read_secrets(service: Service, files: Sequence[Path | None]) -> tuple[bytes, ...]:
-    """The live secrets: the current one and, during a rotation, the previous. Raises UnusableSecretError."""
-    return tuple(service.secret_from(path.read_text()) for path in files if path is not None)
+def read_secrets(service: Service, current: Path, *others: Path | None) -> tuple[bytes, ...]:
+    """Return the live secrets, the current one first.
+
+    While a secret is being changed, the files beside the current one (internal_api/secret_files.py) and those that
+    `others` name hold secrets that are accepted too. Raises OSError and UnusableSecretError, which names the file.
+    """
+    files = (current, *files_beside(current), *(path for path in others if path is not None))
+    return tuple(dict.fromkeys(_read_secret(service, path) for path in files))
+
+
+def _read_secret(service: Service, path: Path) -> bytes:
+    try:
+        return service.secret_from(path.read_text())
+    except (UnusableSecretError, UnicodeDecodeError) as error:
+        raise UnusableSecretError(f"{path}: {error}") from error

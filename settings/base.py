@@ -28,8 +28,9 @@ ALLOWED_HOSTS = [*env.items("ALLOWED_HOSTS"), EXTERNAL_HOST]
 DEBUG = env.flag("DEBUG")
 REQUIRE_SECRETS = env.flag("REQUIRE_SECRETS")
 SECRET_KEY = env.text("SECRET_KEY") or secret_in(VAR_DIR / "secret_key", required=REQUIRE_SECRETS)
-SECRET_KEY_FALLBACKS = env.items("SECRET_KEY_FALLBACKS")
+SECRET_KEY_FALLBACKS = [*env.items("SECRET_KEY_FALLBACKS"), *env.secrets_beside("SECRET_KEY", VAR_DIR / "secret_key")]
 ENCRYPTION_KEYS = env.items("ENCRYPTION_KEYS")
+DECRYPTION_KEYS = [key.strip() for text in env.secrets_beside("ENCRYPTION_KEYS") for key in text.split(",") if key.strip()]
 GITLAB_SHELL_SECRET_FILE = env.path("GITLAB_SHELL_SECRET_FILE")
 GITLAB_SHELL_PREVIOUS_SECRET_FILE = env.path("GITLAB_SHELL_PREVIOUS_SECRET_FILE")
 GITLAB_KAS_SECRET_FILE = env.path("GITLAB_KAS_SECRET_FILE")

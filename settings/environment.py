@@ -1,5 +1,6 @@
 """The one place where the environment is read: every setting an operator can change, its default and its meaning."""
 
+import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from internal_api.secret_files import write_secret
+from internal_api.secret_files import secrets_beside, write_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -32,11 +33,16 @@ OPTIONS: tuple[Option, ...] = (
     Option("SSH_URL", str, "ssh://git@localhost", "The SSH address Git clients use: user, host and port"),
     Option("ALLOWED_HOSTS", list, ["localhost", "127.0.0.1", "[::1]", "unix"], "Host headers that are answered, beside EXTERNAL_URL's"),
     Option("SECRET_KEY", str, "", "Signs sessions and encrypts what is stored encrypted; made under VAR_DIR when empty"),
-    Option("SECRET_KEY_FALLBACKS", list, [], "Earlier values of SECRET_KEY that still decrypt"),
+    Option("SECRET_KEY_FALLBACKS", list, [], "Other values of SECRET_KEY that are accepted; so are those in the files beside it"),
     Option("ENCRYPTION_KEYS", list, [], "Keys of encrypted columns, the first for writing; empty leaves it to SECRET_KEY"),
-    Option("GITLAB_SHELL_SECRET_FILE", str, ".gitlab_shell_secret", "File with the secret shared with GitLab Shell and Gitaly"),
+    Option(
+        "GITLAB_SHELL_SECRET_FILE",
+        str,
+        ".gitlab_shell_secret",
+        "File with the secret shared with GitLab Shell and Gitaly; `.next` and `.previous` beside it hold others that are accepted",
+    ),
     Option("GITLAB_SHELL_PREVIOUS_SECRET_FILE", str, "", "File with a second secret that is accepted during a rotation"),
-    Option("GITLAB_KAS_SECRET_FILE", str, ".gitlab_kas_secret", "File with the secret shared with kas (base64 of 32 bytes)"),
+    Option("GITLAB_KAS_SECRET_FILE", str, ".gitlab_kas_secret", "File with the secret shared with kas (base64 of 32 bytes); likewise"),
     Option("GITLAB_KAS_PREVIOUS_SECRET_FILE", str, "", "File with a second kas secret that is accepted during a rotation"),
     Option("REQUIRE_SECRETS", bool, False, "Refuse to start when a secret is missing, instead of making one"),
     Option("VAR_DIR", str, "var", "Directory of generated secrets, the SQLite database and collected static files"),
@@ -108,6 +114,14 @@ class Environment:
         values = self._read(name, list)
         assert isinstance(values, list)
         return [str(value).strip() for value in values if str(value).strip()]
+
+    def secrets_beside(self, name: str, default: Path | None = None) -> list[str]:
+        """Return the secrets in the files beside the one that NAME_FILE names, else beside `default`."""
+        named = os.environ.get(f"{name}_FILE")
+        try:
+            return list(secrets_beside(Path(named) if named else default))
+        except (OSError, ValueError) as error:
+            raise ImproperlyConfigured(str(error)) from error
 
     def path(self, name: str) -> Path | None:
         """An absolute path; a relative one is taken from the project's directory. None when the option is empty."""

@@ -56,6 +56,19 @@ def test_keys_are_changed_without_a_gap(storages: list[Storage], settings: Setti
         call_command("rotate_encryption")
 
 
+@pytest.mark.parametrize("first_keys", [[OLD], []])
+def test_a_key_that_is_only_accepted_decrypts_and_never_encrypts(db: None, settings: Settings, first_keys: list[str]) -> None:
+    """Also where SECRET_KEY encrypts: machines that do not know the key yet must be able to read what is written."""
+    settings.ENCRYPTION_KEYS, settings.DECRYPTION_KEYS = [NEW], []
+    Storage.objects.create(name="by the next key", gitaly_token="the gitaly token")
+    settings.ENCRYPTION_KEYS, settings.DECRYPTION_KEYS = first_keys, [NEW]
+    assert Storage.objects.get(name="by the next key").gitaly_token == "the gitaly token"
+    Storage.objects.create(name="by the key in use", gitaly_token="the gitaly token")
+    settings.DECRYPTION_KEYS = []
+    encryption.decrypt.cache_clear()
+    assert Storage.objects.get(name="by the key in use").gitaly_token == "the gitaly token"
+
+
 def test_many_rows_are_rotated_in_batches(storages: list[Storage]) -> None:
     assert encryption.rotate(batch=2)["repositories.Storage.gitaly_token"] == 3
 

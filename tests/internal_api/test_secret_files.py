@@ -5,7 +5,9 @@ import os
 import stat
 from pathlib import Path
 
-from internal_api.secret_files import write_secret
+import pytest
+
+from internal_api.secret_files import secrets_beside, write_secret
 
 
 def test_a_secret_is_private_and_never_replaced(tmp_path: Path) -> None:
@@ -32,3 +34,19 @@ def test_starters_with_one_process_id_on_one_volume_agree(tmp_path: Path) -> Non
         for starter in starters:
             starter.join(60)
         assert {result.read_text() for result in results} == {path.read_text().strip()}
+
+
+def test_secrets_beside_a_file_are_found_with_and_without_their_line_ends(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_text("the one in use\n")
+    assert secrets_beside(path) == secrets_beside(None) == ()
+    (tmp_path / "secret.next").write_text("next\n")
+    (tmp_path / "secret.previous").write_text("previous")
+    (tmp_path / "secret.other").write_text("nobody asks for it")
+    assert secrets_beside(path) == ("next", "next\n", "previous")
+
+
+def test_an_empty_file_beside_a_secret_is_named(tmp_path: Path) -> None:
+    (tmp_path / "secret.next").write_text(" \n")
+    with pytest.raises(ValueError, match=r"secret\.next holds an empty secret"):
+        secrets_beside(tmp_path / "secret")

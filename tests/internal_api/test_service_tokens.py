@@ -15,6 +15,7 @@ from pytest_django.fixtures import Settings
 
 from internal_api.authentication import _secrets_of, service_secrets
 from internal_api.service_tokens import KAS, SHELL, InvalidServiceTokenError, Service, ServiceCaller, UnusableSecretError, read_secrets
+from internal_api.system_checks import check_service_secrets
 
 SECRET = b"test-secret"
 OTHER = b"another secret"
@@ -174,7 +175,7 @@ def test_two_secrets_are_live_during_a_rotation(tmp_path: Path) -> None:
     """Decisions 6: the previous one is in a file of its own."""
     (tmp_path / "new").write_text("new secret\n")
     (tmp_path / "old").write_text("test-secret\n")
-    live = read_secrets(SHELL, (tmp_path / "new", tmp_path / "old"))
+    live = read_secrets(SHELL, tmp_path / "new", tmp_path / "old")
     SHELL.verify(shell_token(), live)
     SHELL.verify(SHELL.issue(b"new secret"), live)
     refuses(SHELL, shell_token(), b"new secret")
@@ -199,3 +200,44 @@ def test_an_empty_secret_file_refuses_to_start(tmp_path: Path, settings: Setting
     settings.GITLAB_SHELL_SECRET_FILE = tmp_path / "secret"
     with pytest.raises(ImproperlyConfigured):
         service_secrets(SHELL)
+
+
+@pytest.mark.parametrize("ending", [".next", ".previous"])
+def test_a_secret_in_a_file_beside_the_current_one_is_accepted(tmp_path: Path, settings: Settings, ending: str) -> None:
+    settings.GITLAB_SHELL_SECRET_FILE = tmp_path / "secret"
+    (tmp_path / "secret").write_text("the current secret\n")
+    (tmp_path / f"secret{ending}").write_text("the other secret\n")
+    current, other = service_secrets(SHELL)
+    assert (current, other) == (b"the current secret", b"the other secret")
+    SHELL.verify(SHELL.issue(other), service_secrets(SHELL))
+
+
+def test_an_unusable_secret_beside_the_current_one_refuses_to_start_and_names_its_file(tmp_path: Path, settings: Settings) -> None:
+    settings.GITLAB_KAS_SECRET_FILE = tmp_path / "secret"
+    (tmp_path / "secret").write_bytes(base64.b64encode(bytes(32)))
+    (tmp_path / "secret.next").write_text("no base64")
+    with pytest.raises(ImproperlyConfigured, match=r"secret\.next: The secret of gitlab-kas is not base64"):
+        service_secrets(KAS)
+
+
+@pytest.mark.parametrize(
+    ("files", "required", "problem"),
+    [
+        ({"secret": "a secret"}, True, None),
+        ({}, False, None),
+        ({}, True, "cannot be used"),
+        ({"secret": "\n"}, False, "empty"),
+        ({"secret": "a secret", "secret.next": " "}, False, "secret.next"),
+        ({"secret.previous": "a secret"}, False, "Move the secret that is in use to"),
+    ],
+)
+def test_the_check_before_a_reload_tells_what_gunicorn_would_not_start_with(
+    tmp_path: Path, settings: Settings, files: dict[str, str], required: bool, problem: str | None
+) -> None:
+    settings.GITLAB_SHELL_SECRET_FILE = tmp_path / "secret"
+    settings.REQUIRE_SECRETS = required
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    found = [str(error.msg) for error in check_service_secrets(None)]
+    assert ([problem in text for text in found] == [True]) if problem else (found == [])
+    assert {path.name for path in tmp_path.iterdir()} == set(files)
