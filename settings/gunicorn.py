@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from settings.cpu_limit import available_cpus
 from settings.environment import Environment
 
 # Each process counts for itself in a file of its own; whoever is asked for /metrics adds them up. Set before the application is loaded.
@@ -13,7 +14,7 @@ metrics_directory = Path(tempfile.mkdtemp(prefix="metrics-"))
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics_directory)
 
 bind = os.environ.get("BIND", "localhost:3001").split(",")
-workers = int(os.environ.get("WEB_CONCURRENCY", str(os.cpu_count() or 1)))
+workers = int(os.environ.get("WEB_CONCURRENCY") or available_cpus())
 # Threads wait, for Gitaly or a database that restarts, and cost little; bulkheads and the watcher of
 # the database count in shares of them (internal_api/bulkhead.py). What they cost: docs/performance.md.
 threads = int(os.environ.get("WEB_THREADS", "8"))
