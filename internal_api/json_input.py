@@ -39,6 +39,15 @@ def decode_embedded(content: str | bytes) -> Any:
     return _decoded(_EMBEDDED, content)
 
 
+def decode_stored(text: str, *, has_large_integers: bool = False) -> Any:
+    """Return the value in a JSON column, which raw SQL may have written. Raises InvalidJSONError.
+
+    PostgreSQL has no limit for the digits of a number, and thousands of levels of nesting. What bodies brought may have integers of
+    more than 64 bits.
+    """
+    return _decoded(_BODY if has_large_integers else _EMBEDDED, text, is_storable=True)
+
+
 def decode_quoted(token: str) -> str:
     """Return the text of a JSON string with its quotes, such as a SCIM filter's value. Raises InvalidJSONError.
 
@@ -57,7 +66,7 @@ def refuse_unstorable_text(text: str) -> None:
         raise InvalidJSONError("holds half of a surrogate pair") from None
 
 
-def _decoded(decoder: json.JSONDecoder, content: str | bytes) -> Any:
+def _decoded(decoder: json.JSONDecoder, content: str | bytes, *, is_storable: bool = False) -> Any:
     try:
         text = content.decode() if isinstance(content, bytes) else content
     except UnicodeDecodeError:
@@ -70,8 +79,9 @@ def _decoded(decoder: json.JSONDecoder, content: str | bytes) -> Any:
         raise InvalidJSONError("is nested too deeply") from None
     except ValueError:  # an integer of thousands of digits is one too
         raise InvalidJSONError("is not valid JSON") from None
-    if isinstance(content, str) or "\\u" in text or text.count("[") + text.count("{") > MAX_DEPTH:
-        _refuse_unstorable(value)  # in bytes that are UTF-8, an escape is the only way to a lone surrogate or a NUL
+    is_valid_unicode = is_storable or isinstance(content, bytes)
+    if not is_valid_unicode or "\\u" in text or text.count("[") + text.count("{") > MAX_DEPTH:
+        _refuse_unstorable(value)  # in valid Unicode, an escape is the only way to a lone surrogate or a NUL
     return value
 
 

@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import BooleanField, CheckConstraint, F, Func
 
+from internal_api.stored_json import StoredJSONField, UnreadableJSON
 from internal_api.stored_values import FindProblems, InvalidPartError, Problem, refuse_problems
 from internal_api.yaml_input import InvalidYAMLError, decode
 
@@ -25,8 +26,8 @@ class LinesFormField(forms.CharField):
 
     def prepare_value(self, value: Any) -> Any:
         """Return the text to show: what was typed, or a stored list; JSON for what is no list of strings."""
-        if isinstance(value, str):
-            return value
+        if isinstance(value, str | UnreadableJSON):
+            return value if isinstance(value, str) else value.shown()
         is_listed = isinstance(value, list) and all(isinstance(item, str) for item in value)
         return "\n".join(value) if is_listed else json.dumps(value)
 
@@ -47,8 +48,8 @@ class YAMLFormField(forms.CharField):
         super().__init__(**kwargs)
 
     def prepare_value(self, value: Any) -> Any:
-        if isinstance(value, str):
-            return value
+        if isinstance(value, str | UnreadableJSON):
+            return value if isinstance(value, str) else value.shown()
         return yaml.safe_dump(value, sort_keys=False, allow_unicode=True) if value else ""
 
     def to_python(self, value: Any) -> Any:
@@ -76,7 +77,7 @@ def without_dates(value: Any) -> Any:
     return datetime.combine(value, time(), UTC).isoformat() if isinstance(value, date) else value
 
 
-class StringListField(models.JSONField):
+class StringListField(StoredJSONField):
     """A list of strings. `find_problem` tells what is wrong with one of them."""
 
     def __init__(self, *args: Any, find_problem: FindItemProblem, **kwargs: Any) -> None:
@@ -100,14 +101,15 @@ class StringListField(models.JSONField):
                 yield f"[{index}]", problem
 
     def validate(self, value: Any, model_instance: models.Model | None) -> None:
-        refuse_problems(self.problems(value))
+        if not isinstance(value, UnreadableJSON):
+            refuse_problems(self.problems(value))
         super().validate(value, model_instance)
 
     def formfield(self, **kwargs: Any) -> Any:  # type: ignore[override]  # JSONField's own has other arguments
         return models.Field.formfield(self, form_class=LinesFormField, **kwargs)
 
 
-class StructuredField(models.JSONField):
+class StructuredField(StoredJSONField):
     """A list or a mapping with a structure of its own. `find_problems` tells what is wrong with it."""
 
     def __init__(self, *args: Any, find_problems: FindProblems, **kwargs: Any) -> None:
@@ -123,7 +125,8 @@ class StructuredField(models.JSONField):
         return self.find_problems(value)
 
     def validate(self, value: Any, model_instance: models.Model | None) -> None:
-        refuse_problems(self.problems(value))
+        if not isinstance(value, UnreadableJSON):
+            refuse_problems(self.problems(value))
         super().validate(value, model_instance)
 
     def formfield(self, **kwargs: Any) -> Any:  # type: ignore[override]  # likewise

@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 
 from internal_api.doctor import Consultation, Finding, problem, well
+from internal_api.postgresql.times import is_nearest
 from internal_api.stored_values import first_problem, validate_value
 
 NAME = "stored settings"
@@ -54,8 +55,12 @@ def row_problems(row: models.Model) -> Iterator[tuple[str, str]]:
     for field in row._meta.concrete_fields:  # noqa: SLF001  Django's public name for it
         if field.is_relation or field.primary_key:
             continue
+        value = getattr(row, field.attname)
+        if is_nearest(value):
+            problems[field.attname] = "is infinite or beyond the years 1 to 9999"
+            continue
         try:
-            validate_value(field, getattr(row, field.attname), row)
+            validate_value(field, value, row)
         except ValidationError as error:
             problems[field.attname] = error.messages[0]
     try:

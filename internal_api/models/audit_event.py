@@ -7,9 +7,10 @@ from django.utils import timezone
 
 from internal_api.acting import ActorKind, current_actor
 from internal_api.logs import correlation_id
+from internal_api.stored_json import RecordedJSONField, ReportsUnreadableJSON
 
 
-class AuditEvent(models.Model):
+class AuditEvent(ReportsUnreadableJSON):
     """One event, such as a change of a setting, a Git operation or a provisioning. Written once, never changed.
 
     `changes` has for each field its value before and after; `details` what else there is to say.
@@ -29,8 +30,8 @@ class AuditEvent(models.Model):
     entity_path = models.CharField(max_length=1024, default="", blank=True)
     ip_address = models.CharField(max_length=64, default="", blank=True)
     correlation_id = models.CharField(max_length=255, default="", blank=True)
-    changes = models.JSONField(default=dict, blank=True)
-    details = models.JSONField(default=dict, blank=True)
+    changes = RecordedJSONField(default=dict, blank=True)
+    details = RecordedJSONField(default=dict, blank=True)
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["entity_type", "entity_id"])]

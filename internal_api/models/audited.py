@@ -17,6 +17,7 @@ from internal_api.acting import OPERATORS, current_actor
 from internal_api.encryption import EncryptedTextField
 from internal_api.masking import MASK, is_secret_name, masked
 from internal_api.models.audit_event import AuditEvent
+from internal_api.stored_json import UnreadableJSON
 
 ALWAYS_IGNORED = frozenset({"id", "created_at", "updated_at", "last_used_at"})
 BATCH = 500
@@ -215,6 +216,8 @@ class Audited(models.Model):
             return MASK
         if field.is_relation:
             return {"id": value, "name": self._name_of(field, value)}
+        if isinstance(value, UnreadableJSON):
+            return repr(value)
         return masked(value)
 
     def _name_of(self, field: Any, value: Any) -> str | None:

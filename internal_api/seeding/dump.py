@@ -9,6 +9,8 @@ from datetime import date, datetime
 from typing import Any
 
 from internal_api.registrations import load_registrations
+from internal_api.stored_json import UnreadableJSON
+from internal_api.stored_values import InvalidValueError
 
 Rows = Callable[[], Iterable[tuple[Any, dict[str, Any]]]]
 """The rows of a section, each with what its own columns say."""
@@ -61,5 +63,10 @@ def plain(value: Any) -> Any:
 
 
 def columns(row: Any, *names: str) -> dict[str, Any]:
-    """These columns of a row under their own names."""
-    return {name: getattr(row, name) for name in names}
+    """These columns of a row under their own names. Raises InvalidValueError for one that cannot be read."""
+    values = {name: getattr(row, name) for name in names}
+    for name, value in values.items():
+        if isinstance(value, UnreadableJSON):
+            where = f"{row._meta.db_table}.{name} of row {row.pk}"  # noqa: SLF001  Django's public name for it
+            raise InvalidValueError(where, f"{value.problem}; correct it first, on the admin site or by a seed file")
+    return values

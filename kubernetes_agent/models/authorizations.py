@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from django.db import models
 
+from internal_api.stored_json import RecordedJSONField, ReportsUnreadableJSON
 from kubernetes_agent.models.agents import Agent
 from repositories.models import Namespace, Project
 
@@ -15,14 +16,14 @@ class AccessKind(models.TextChoices):
     USER = "user_access", "People"
 
 
-class AgentAuthorization(models.Model):
+class AgentAuthorization(ReportsUnreadableJSON):
     """An agent is open to a project or a group; replaced as a whole whenever the configuration changes."""
 
     agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="authorizations")
     kind = models.CharField(max_length=16, choices=AccessKind)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, null=True, related_name="+")
     group = models.ForeignKey(Namespace, on_delete=models.CASCADE, null=True, related_name="+")
-    config = models.JSONField(default=dict)
+    config = RecordedJSONField(default=dict)
 
     class Meta:
         constraints: ClassVar = [

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from internal_api.stored_json import RecordedJSONField, ReportsUnreadableJSON
 from kubernetes_agent.models.agents import Agent
 from repositories.models import Project
 
@@ -62,7 +63,7 @@ class Identifier(models.Model):
         return self.name
 
 
-class Vulnerability(models.Model):
+class Vulnerability(ReportsUnreadableJSON):
     """A weakness that an agent has reported. The UUID follows from what and where it is, so a report can be repeated."""
 
     uuid = models.CharField(max_length=36, primary_key=True)
@@ -78,8 +79,8 @@ class Vulnerability(models.Model):
     message = models.TextField(default="", blank=True)
     description = models.TextField(default="", blank=True)
     solution = models.TextField(default="", blank=True)
-    location = models.JSONField(default=dict)
-    links = models.JSONField(default=list)
+    location = RecordedJSONField(default=dict)
+    links = RecordedJSONField(default=list)
     resolved_on_default_branch = models.BooleanField(default=False)
     detected_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(default=timezone.now)

@@ -18,10 +18,10 @@ _ROLES = (Role.GUEST, Role.PLANNER, Role.REPORTER, Role.SECURITY_MANAGER, Role.D
 
 def access_as(agent: Agent, user: User) -> dict[str, Any]:
     """As whom the user reaches the cluster: as the agent, or as themselves with their roles. Raises ForbiddenError. Three statements."""
-    rows = list(AgentAuthorization.objects.filter(agent=agent, kind=AccessKind.USER).values_list("project_id", "group_id", "config"))
-    kind = _kind(rows[0][2] if rows else {})
-    projects = _qualified(roles_in_projects(user.pk, [project for project, _, _ in rows if project]))
-    groups = _qualified(_roles_in_groups(user, [group for _, group, _ in rows if group]))
+    rows = list(AgentAuthorization.objects.filter(agent=agent, kind=AccessKind.USER).only("project_id", "group_id", "config"))
+    kind = _kind(rows[0].config if rows else {})
+    projects = _qualified(roles_in_projects(user.pk, [row.project_id for row in rows if row.project_id]))
+    groups = _qualified(_roles_in_groups(user, [row.group_id for row in rows if row.group_id]))
     if not projects and not groups:
         raise ForbiddenError(_NO_MEMBER)
     if kind == "agent":

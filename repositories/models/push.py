@@ -8,11 +8,12 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from internal_api.stored_json import RecordedJSONField, ReportsUnreadableJSON
 from repositories.models.project import Project
 from repositories.policy import Change
 
 
-class PushEvent(models.Model):
+class PushEvent(ReportsUnreadableJSON):
     """One push, once: `dedup_key` is null where the caller sent no request id."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, null=True, related_name="push_events")
@@ -20,12 +21,12 @@ class PushEvent(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="push_events")
     key_id = models.BigIntegerField(null=True)
     identifier = models.CharField(max_length=255, default="")
-    changes = models.JSONField(default=list)
-    push_options = models.JSONField(default=dict)
-    gitaly_context = models.JSONField(default=dict)
+    changes = RecordedJSONField(default=list)
+    push_options = RecordedJSONField(default=dict)
+    gitaly_context = RecordedJSONField(default=dict)
     correlation_id = models.CharField(max_length=255, default="")
     dedup_key = models.CharField(max_length=64, null=True, unique=True)  # noqa: DJ001  null means that every call is a new push
-    response = models.JSONField(default=dict)
+    response = RecordedJSONField(default=dict)
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
     followed_at = models.DateTimeField(null=True, help_text="When what follows a push was done.")
     allowed_at = models.DateTimeField(null=True, help_text="When the push was allowed.")

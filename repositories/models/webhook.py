@@ -11,6 +11,7 @@ from internal_api.encryption import EncryptedTextField
 from internal_api.masking import masked
 from internal_api.models import Audited
 from internal_api.outgoing import LONGEST_URL, OutgoingError, parse_target
+from internal_api.stored_json import RecordedJSONField, ReportsUnreadableJSON
 from repositories.models.namespace import Namespace
 from repositories.models.project import Project, place_name
 from repositories.models.push import PushEvent
@@ -114,7 +115,7 @@ class DeliveryState(models.TextChoices):
     FAILED = "failed", "Given up"
 
 
-class WebhookDelivery(models.Model):
+class WebhookDelivery(ReportsUnreadableJSON):
     """One event for one webhook, and the last attempt at it. `position` is its place among those of the same push."""
 
     lane = models.ForeignKey(DeliveryLane, on_delete=models.CASCADE, related_name="deliveries")
@@ -122,7 +123,7 @@ class WebhookDelivery(models.Model):
     position = models.PositiveIntegerField()
     event = models.CharField(max_length=32)
     ref = models.CharField(max_length=1024, default="")
-    payload = models.JSONField()
+    payload = RecordedJSONField()
     idempotency_key = models.UUIDField(default=uuid.uuid4, unique=True)
     state = models.CharField(max_length=16, choices=DeliveryState, default=DeliveryState.WAITING)
     attempts = models.PositiveIntegerField(default=0)
@@ -130,7 +131,7 @@ class WebhookDelivery(models.Model):
     attempted_at = models.DateTimeField(null=True)
     duration_ms = models.PositiveIntegerField(null=True)
     response_status = models.PositiveIntegerField(null=True)
-    response_headers = models.JSONField(default=dict)
+    response_headers = RecordedJSONField(default=dict)
     response_body = models.TextField(default="")
     error = models.CharField(max_length=512, default="")
     created_at = models.DateTimeField(default=timezone.now, db_index=True)

@@ -16,13 +16,21 @@ def range_problem(text: str) -> str | None:
 
 
 def readable_ranges(value: Any) -> tuple[str, ...] | None:
-    """The ranges of a stored list, which raw SQL returns as JSON or decoded; None when it cannot be read."""
-    return () if value == "[]" else _parsed(value if isinstance(value, str) else json.dumps(value))
+    """The ranges of a stored list, which raw SQL returns as JSON and a model decoded; None when it cannot be read."""
+    if isinstance(value, str):
+        return () if value == "[]" else _parsed(value)
+    return _ranges(value)
 
 
 @lru_cache(maxsize=256)
 def _parsed(text: str) -> tuple[str, ...] | None:
-    listed = json.loads(text)
+    try:
+        return _ranges(json.loads(text))
+    except (ValueError, RecursionError):  # PostgreSQL keeps numbers and nesting that Python cannot hold
+        return None
+
+
+def _ranges(listed: Any) -> tuple[str, ...] | None:
     if not isinstance(listed, list) or any(not isinstance(item, str) or range_problem(item) for item in listed):
         return None
     return tuple(listed)

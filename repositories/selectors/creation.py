@@ -1,7 +1,5 @@
 """Where a first push would create its project (contract: allowed 4.7)."""
 
-import json
-
 from django.db.models import Exists, Max, OuterRef, Q
 from django.db.models.functions import Least
 from django.utils import timezone
@@ -23,7 +21,7 @@ def find_destination(user: User, namespace_path: str) -> Destination | None:
     if namespace is None or namespace.root is None:
         return None
     root = namespace.root
-    ranges = readable_ranges(json.dumps(root.ip_allowlist))
+    ranges = readable_ranges(root.ip_allowlist)
     if ranges is None:
         report_unreadable(Namespace._meta.db_table, "ip_allowlist", root.pk)  # noqa: SLF001  Django's public name for it
     is_personal = namespace.kind == NamespaceKind.USER

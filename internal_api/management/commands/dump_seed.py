@@ -5,8 +5,10 @@ from argparse import ArgumentParser
 from typing import Any
 
 import yaml
+from django.core.management.base import CommandError
 from django.db import transaction
 
+from internal_api.errors import DomainError
 from internal_api.management.operator import ExampleCommand
 from internal_api.seeding.dump import dump
 
@@ -22,8 +24,11 @@ class Command(ExampleCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Read everything in one transaction."""
-        with transaction.atomic():
-            document = dump()
+        try:
+            with transaction.atomic():
+                document = dump()
+        except DomainError as error:
+            raise CommandError(str(error)) from error
         self.stdout.write(
             json.dumps(document, indent=2) if options["json"] else yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
         )
