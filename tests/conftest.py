@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import django.test.client
+import hypothesis
 import pytest
 from django.db import connection
 from django.test import Client, TransactionTestCase
@@ -32,6 +33,10 @@ from tests.emptying import empty
 from tests.factories import GroupFactory, ProjectFactory, UserFactory
 from tests.passes import pytest_sessionfinish, pytest_terminal_summary, pytest_testnodedown  # noqa: F401  hooks
 from tests.servers import migrated_template
+
+# How long an example takes to draw or to run is the machine's doing.
+hypothesis.settings.register_profile("busy machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("busy machine")
 
 # The test client builds the request that the service builds, with its limits for bodies.
 django.test.client.WSGIRequest = ServiceRequest  # type: ignore[attr-defined]  # not exported

@@ -58,7 +58,7 @@ def counts() -> list[int]:
 
 
 @pytest.mark.parametrize(("address", "method"), MAPPED)
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(question=QUESTIONS, form=st.booleans())
 def test_any_parameters(db: None, address: str, method: str, question: dict[str, Any], form: bool) -> None:
     insider = insider_client()
@@ -75,7 +75,7 @@ def test_any_parameters(db: None, address: str, method: str, question: dict[str,
 
 
 @pytest.mark.parametrize(("address", "method"), MAPPED)
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(body=st.binary(max_size=200), content_type=st.sampled_from(TYPES))
 def test_any_bytes(db: None, address: str, method: str, body: bytes, content_type: str) -> None:
     insider = insider_client()
@@ -83,7 +83,7 @@ def test_any_bytes(db: None, address: str, method: str, body: bytes, content_typ
 
 
 @pytest.mark.parametrize("address", sorted({address for address, _ in MAPPED} - OPEN_TO_ANYONE))
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(token=st.text(alphabet=st.characters(min_codepoint=33, max_codepoint=126), max_size=300))
 def test_any_token_is_refused(db: None, address: str, token: str) -> None:
     headers = (
