@@ -1,4 +1,4 @@
-# Two stages: what builds stays behind. The image holds no secret; see docs/deployment.md for what it needs to run.
+# Two stages: what builds stays behind. The image holds no secret; see docs/deployment/containers.md for what it needs to run.
 FROM python:3.12-slim-bookworm AS build
 WORKDIR /app
 COPY requirements/base.txt requirements/base.txt

@@ -49,6 +49,10 @@ test-sqlite: venv
 test-postgresql: venv
 	$(BIN)/python -m tests.servers -- $(PYTEST) $$((2 * $(JOBS)))
 
+# As root: it makes machines of its own (tests/deployment/pages.py). `make test` leaves these tests out.
+deployment: venv  ## the deployment pages, typed into scratch machines; the image; fleets of nodes
+	env -u DATABASE_URL -u REDIS_URL DEPLOYMENT=yes $(PYTEST) $(JOBS) --dist loadfile --durations 10 tests/deployment
+
 lint: venv  ## format, lint, types, import contracts, migrations, Django's own checks
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -116,4 +120,4 @@ bench-scim: venv  ## provisioning by SCIM at size, on PostgreSQL
 protocol: venv  ## compile the messages of repositories/gitaly anew
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. repositories/gitaly/gitaly.proto
 
-.PHONY: costs bench-costs bench-threads profile mutation fuzz chaos demo openapi production bench bench-pushes bench-scim protocol help venv run test test-sqlite test-postgresql lint check format requirements
+.PHONY: deployment costs bench-costs bench-threads profile mutation fuzz chaos demo openapi production bench bench-pushes bench-scim protocol help venv run test test-sqlite test-postgresql lint check format requirements

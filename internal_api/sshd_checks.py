@@ -1,4 +1,4 @@
-"""What may be wrong with the sshd_config of an OpenSSH in front of GitLab Shell (docs/deployment.md has one that works)."""
+"""What may be wrong with the sshd_config of an OpenSSH in front of GitLab Shell (docs/deployment/openssh.md has one that works)."""
 
 import shlex
 import stat

@@ -5,6 +5,7 @@
   is marked `django_db` or has a fixture that depends on `db` or `transactional_db`; pytest-django lets no other test connect. One
   that asks Redis depends on the fixture `store`, and so on `db`.
 * PostgreSQL's alone: what is marked `postgresql` or `live`.
+* Neither: what is marked `deployment`, whole machines and fleets; `make deployment` runs it, and nothing else then.
 
 At its end the pass on PostgreSQL tells how many tests ran in the other one only.
 """
@@ -17,6 +18,7 @@ import pytest
 
 POSTGRESQL = os.environ.get("DATABASE_URL", "").startswith("postgres")
 LIVE_ON_SQLITE = bool(os.environ.get("LIVE_ON_SQLITE"))
+DEPLOYMENT = bool(os.environ.get("DEPLOYMENT"))
 ELSEWHERE = pytest.StashKey[int]()
 
 
@@ -31,8 +33,12 @@ def is_marked(item: pytest.Item, *names: str) -> bool:
     return any(item.get_closest_marker(name) for name in names)
 
 
-def runs_here(item: pytest.Item, *, postgresql: bool = POSTGRESQL, live_on_sqlite: bool = LIVE_ON_SQLITE) -> bool:
+def runs_here(
+    item: pytest.Item, *, postgresql: bool = POSTGRESQL, live_on_sqlite: bool = LIVE_ON_SQLITE, deployment: bool = DEPLOYMENT
+) -> bool:
     """Whether this pass runs the test."""
+    if deployment or is_marked(item, "deployment"):
+        return deployment and is_marked(item, "deployment")
     if postgresql:
         return is_marked(item, "postgresql", "live") or (not is_marked(item, "once") and uses_database(item))
     return not is_marked(item, "postgresql") and (live_on_sqlite or not is_marked(item, "live"))
@@ -42,7 +48,7 @@ def select(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what another pass runs."""
     left_out = [item for item in items if not runs_here(item)]
     config.hook.pytest_deselected(items=left_out)
-    config.stash[ELSEWHERE] = len(left_out)
+    config.stash[ELSEWHERE] = sum(not is_marked(item, "deployment") for item in left_out)
     items[:] = [item for item in items if runs_here(item)]
 
 

@@ -1,4 +1,4 @@
-"""The deployment as docs/deployment.md describes it, without containers: nginx, gunicorn on a unix socket, PostgreSQL, Redis, a worker."""
+"""The deployment as docs/deployment describes it, without containers: nginx, gunicorn on a unix socket, PostgreSQL, Redis, a worker."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The sshd_config of docs/deployment.md under Debian's OpenSSH: who gets in, who gets a shell, and what `doctor` says of it."""
+"""The sshd_config of docs/deployment/openssh.md under Debian's OpenSSH: who gets in, who gets a shell, and what `doctor` says of it."""
 
 import getpass
 import os
@@ -26,7 +26,7 @@ pytestmark = [
     pytest.mark.live,
     pytest.mark.skipif(os.geteuid() != 0, reason="sshd runs only programs in directories that belong to root"),
 ]
-DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "deployment.md"
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "deployment" / "openssh.md"
 USER = getpass.getuser()
 PRINCIPALS = re.compile(r"^ *AuthorizedPrincipalsCommand .*\n", re.MULTILINE)
 ROLES = {
