@@ -4,7 +4,7 @@ from typing import Any
 
 from internal_api.digests import token_digest
 from internal_api.models import InstanceSettings
-from internal_api.models.instance_settings import BranchLevel, EmailConfirmation, GitProtocol
+from internal_api.models.instance_settings import BranchLevel, EmailConfirmation, GitProtocol, LFSIntegrityCheck
 from internal_api.seeding import Entry, Report, Section, register_section
 from internal_api.seeding.entries import Parser, any_text, boolean, choice, integer, listing, mapping, moment, optional, text, texts
 from internal_api.seeding.rows import checked, update
@@ -56,6 +56,8 @@ FIELDS: dict[str, Parser] = {
     "minimum_key_bits": _checked("minimum_key_bits", mapping),
     "http_pull": boolean,
     "http_push": boolean,
+    "lfs_enabled": boolean,
+    "lfs_integrity_check": choice(LFSIntegrityCheck.values),
     "feature_flags": _checked("feature_flags", mapping),
     "broadcasts": _checked("broadcasts", _broadcasts),
     "web_url": _checked("web_url", _web_url),

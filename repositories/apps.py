@@ -9,5 +9,6 @@ class RepositoriesConfig(AppConfig):
     name = "repositories"
 
     def ready(self) -> None:
-        """Listen for new users, who get a namespace."""
+        """Listen for new users, who get a namespace, and for projects that are deleted."""
+        from repositories.lfs import objects  # noqa: F401, PLC0415  likewise
         from repositories.services import namespaces  # noqa: F401, PLC0415  models are not loaded before this

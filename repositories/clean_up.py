@@ -5,6 +5,7 @@ from datetime import datetime
 from django.conf import settings
 
 from internal_api.clean_up import delete_in_batches, older_than, register_clean_up
+from repositories.lfs.objects import remove_stale_uploads, remove_unlinked_objects
 from repositories.models import PendingPush, PushEvent, Refusal, WebhookDelivery
 
 PENDING_PUSH_DAYS = 30
@@ -37,3 +38,5 @@ def register() -> None:
     register_clean_up("pending pushes", _old_pending_pushes)
     register_clean_up("webhook deliveries", _old_deliveries)
     register_clean_up("refusals", _surplus_refusals)
+    register_clean_up("LFS objects", remove_unlinked_objects)
+    register_clean_up("LFS uploads", remove_stale_uploads)

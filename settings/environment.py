@@ -54,6 +54,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("WEB_THREADS", int, 8, "Threads of each gunicorn process; at most half of them wait for Gitaly at any moment"),
     Option("STRANGERS_PER_SECOND", int, 50, "Answers of each process to callers without a credential that holds; 0 sets no pace"),
     Option("LFS_TOKEN_TTL", int, 1800, "Life of an LFS token in seconds"),
+    Option("LFS_STORAGE_PATH", str, "", "Directory of LFS objects and their uploads; empty for `lfs-objects` in VAR_DIR"),
+    Option("LFS_OBJECT_GRACE_DAYS", int, 7, "Days for which `clean_up` keeps an LFS object that no repository has any more"),
     Option(
         "SCIM_TOKEN_GRACE", int, 3600, "Seconds for which a rotated SCIM token is still valid; `create_scim_token --now` rotates without"
     ),

@@ -3,6 +3,7 @@
 import base64
 import os
 import re
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,12 @@ def secrets(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Non
     settings.GITLAB_SHELL_SECRET_FILE = directory / "shell"
     settings.GITLAB_KAS_SECRET_FILE = directory / "kas"
     settings.GITLAB_SHELL_PREVIOUS_SECRET_FILE = settings.GITLAB_KAS_PREVIOUS_SECRET_FILE = None
+
+
+@pytest.fixture(autouse=True)
+def own_lfs_storage(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A directory of LFS objects for each test, made by whoever first stores something."""
+    settings.LFS_STORAGE_PATH = Path(tmp_path_factory.getbasetemp()) / "lfs-objects" / uuid.uuid4().hex
 
 
 @pytest.fixture(autouse=True)

@@ -24,10 +24,13 @@ from internal_api.models import AuditEvent, InstanceSettings, RefusedPeer
 from kubernetes_agent.models import AgentAuthorization, AgentToken, Scanner, SecurityPolicy, Vulnerability
 from kubernetes_agent.services.metrics import increase_counters
 from kubernetes_agent.services.tokens import create_agent_token
+from repositories.lfs.locks import create_lock
 from repositories.models import (
     DeliveryLane,
     ErrorTrackingKey,
     GroupSSHCertificate,
+    LFSObject,
+    LFSObjectLink,
     Namespace,
     PendingPush,
     Project,
@@ -70,7 +73,8 @@ def administrator(root: User) -> Client:
 
 
 def _pushed(project: Project, user: User) -> None:
-    """A push, with a delivery that waits for a webhook that was switched off."""
+    """A pull that was refused, and a push, with a delivery that waits for a webhook that was switched off."""
+    Refusal.objects.create(username="ann", action="git-upload-pack", reason="blocked")
     event = PushEvent.objects.create(project=project, gl_repository="project-1", changes=[["0", "1", "refs/heads/x"]], user=user)
     line = Change("0" * 40, "1" * 40, "refs/heads/x")
     PendingPush.objects.create(project=project, gl_repository="project-1", packed_changes=PendingPush.pack([line]), due_at=timezone.now())
@@ -78,6 +82,11 @@ def _pushed(project: Project, user: User) -> None:
     hook = Webhook.objects.create(project=project, url=url, token=token, switched_off_reason="x", active=False)
     lane = DeliveryLane.objects.create(webhook=hook, project=project)
     WebhookDelivery.objects.create(lane=lane, push_event=event, position=0, event="push", payload={"ref": "refs/heads/x"})
+
+
+def _large_files(project: Project, user: User) -> None:
+    LFSObjectLink.objects.create(project=project, lfs_object=LFSObject.objects.create(oid="0" * 64, size=1))
+    create_lock(project.pk, "a.bin", user.pk)
 
 
 @pytest.fixture
@@ -92,7 +101,7 @@ def company(rockets: Project, ann: User, root: User) -> dict[Any, Any]:
     create_token(user=ann, name="ci", scopes=["api"], expires_at=None)
     User.objects.filter(pk=ann.pk).update(otp_secret="the otp secret")
     _pushed(rockets, ann)
-    Refusal.objects.create(username="ann", action="git-upload-pack", reason="blocked")
+    _large_files(rockets, ann)
     AuditEvent.objects.create(action="sign_in")
     add_certificate_authority(rockets.namespace, key=public_keys.RSA_2048)
     set_enterprise_group(ann, rockets.namespace)

@@ -93,6 +93,14 @@ class EmailConfirmation(models.TextChoices):
     HARD = "hard", "Hard"
 
 
+class LFSIntegrityCheck(models.TextChoices):
+    """Whether a push is held against the LFS objects that it names (contract: git-http LD13)."""
+
+    OFF = "off", "Off"
+    USED = "used", "For projects that have LFS objects"
+    ALWAYS = "always", "For every project with LFS"
+
+
 class BranchLevel(models.TextChoices):
     """Who may push or merge under a default rule."""
 
@@ -136,6 +144,14 @@ class InstanceSettings(Audited):
     )
     http_pull = models.BooleanField(default=True)
     http_push = models.BooleanField(default=True)
+    lfs_enabled = models.BooleanField("Git LFS", default=True)
+    lfs_integrity_check = models.CharField(
+        "LFS integrity check",
+        max_length=6,
+        choices=LFSIntegrityCheck,
+        default=LFSIntegrityCheck.USED,
+        help_text="Whether a push is refused whose LFS objects were not uploaded.",
+    )
     feature_flags = StructuredField(
         find_problems=feature_flags_problems,
         default=dict,
@@ -167,6 +183,7 @@ class InstanceSettings(Audited):
             _one_of("default_branch_push", BranchLevel.values),
             _one_of("default_branch_merge", BranchLevel.values),
             _one_of("email_confirmation", EmailConfirmation.values),
+            _one_of("lfs_integrity_check", LFSIntegrityCheck.values),
             models.CheckConstraint(condition=~models.Q(default_branch_name=""), name="instance_settings_default_branch_name_not_blank"),
             json_type_is("allowed_key_types", "array", name="instance_settings_allowed_key_types_is_list"),
             json_type_is("minimum_key_bits", "object", name="instance_settings_minimum_key_bits_is_mapping"),

@@ -1,5 +1,5 @@
 """Repositories' pages of the admin site."""
 
-from repositories.admin import places, webhooks
+from repositories.admin import lfs, places, webhooks
 
-__all__ = ["places", "webhooks"]
+__all__ = ["lfs", "places", "webhooks"]

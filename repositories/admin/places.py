@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db import transaction
-from django.db.models import OuterRef, QuerySet, Subquery, Sum
+from django.db.models import F, OuterRef, QuerySet, Subquery, Sum
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.defaultfilters import filesizeformat
@@ -59,7 +59,12 @@ class NamespaceAdmin(admin.ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """With what each uses, worked out for the rows of the page alone."""
-        used = Project.objects.filter(namespace__root=OuterRef("pk")).order_by().values("namespace__root").values(used=Sum("storage_size"))
+        used = (
+            Project.objects.filter(namespace__root=OuterRef("pk"))
+            .order_by()
+            .values("namespace__root")
+            .values(used=Sum(F("storage_size") + F("lfs_size")))
+        )
         rows: QuerySet[Any] = super().get_queryset(request).annotate(storage_used=Subquery(used))
         return rows
 

@@ -3,6 +3,7 @@
 from repositories.models.access import AccessLevel, DeployKeyGrant, GroupLink, Member, MemberState
 from repositories.models.certificates import EnterpriseUser, GroupSSHCertificate
 from repositories.models.error_tracking import ErrorTrackingKey
+from repositories.models.lfs import LFSLock, LFSObject, LFSObjectLink, LFSRepositoryType
 from repositories.models.namespace import GitProtocolChoice, Namespace, NamespaceKind, NamespaceLineage, ProjectCreationLevel, Visibility
 from repositories.models.project import FeatureLevel, Project
 from repositories.models.protected_refs import GrantKind, ProtectedBranch, ProtectedRefGrant, ProtectedTag
@@ -24,6 +25,10 @@ __all__ = [
     "GrantKind",
     "GroupLink",
     "GroupSSHCertificate",
+    "LFSLock",
+    "LFSObject",
+    "LFSObjectLink",
+    "LFSRepositoryType",
     "Member",
     "MemberState",
     "Namespace",

@@ -56,14 +56,15 @@ class Project(Audited):
     lfs_enabled = models.BooleanField(default=True)
     merge_requests_enabled = models.BooleanField(default=True)
     printing_merge_request_link_enabled = models.BooleanField(default=True)
-    storage_size = models.BigIntegerField(default=0, validators=[MinValueValidator(0)], help_text="Bytes.")
+    storage_size = models.BigIntegerField(default=0, validators=[MinValueValidator(0)], help_text="Bytes of the repositories.")
+    lfs_size = models.BigIntegerField(default=0, editable=False, help_text="Bytes of its LFS objects, each link counted in full.")
     size_measured_at = models.DateTimeField(null=True, blank=True, editable=False)
     size_is_due = models.BooleanField(default=False, editable=False, help_text="A measurement is waiting for its time.")
     last_activity_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(auto_now=True)
 
-    audit_ignored = frozenset({"default_branch_is_provisional", "size_measured_at", "size_is_due", "last_activity_at"})
+    audit_ignored = frozenset({"default_branch_is_provisional", "lfs_size", "size_measured_at", "size_is_due", "last_activity_at"})
     audit_state = frozenset({"repository_exists", "wiki_exists", "empty", "storage_size"})
     audit_related = ("namespace__route",)
 
@@ -79,6 +80,7 @@ class Project(Audited):
             ),
             models.CheckConstraint(condition=models.Q(wiki_access_level__in=FeatureLevel.values), name="project_wiki_level_known"),
             models.CheckConstraint(condition=models.Q(storage_size__gte=0), name="project_storage_size_not_negative"),
+            models.CheckConstraint(condition=models.Q(lfs_size__gte=0), name="project_lfs_size_not_negative"),
             models.CheckConstraint(condition=~models.Q(relative_path=""), name="project_relative_path_not_empty"),
             not_blank("default_branch", name="project_default_branch_not_blank"),
         ]

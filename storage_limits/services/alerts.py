@@ -4,11 +4,11 @@ from typing import Any
 
 from django.dispatch import receiver
 
+from repositories.lfs.selectors import used_storage
 from repositories.models import Namespace
 from repositories.policy.messages import human_size
 from repositories.signals import storage_alert
 from storage_limits.models import LimitExclusion
-from storage_limits.services.flag import used_storage
 
 WARNED_FROM = 95
 """Percent."""

@@ -7,12 +7,13 @@ changes the last one sees all of them.
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import QuerySet
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 
+from repositories.lfs.selectors import used_storage
 from repositories.models import Namespace, Project
-from repositories.signals import project_moved
+from repositories.signals import lfs_size_changed, project_moved, storage_left
 from storage_limits.models import LimitExclusion
 
 
@@ -29,17 +30,31 @@ def refresh_flag(root_id: int) -> bool:
         return is_over
 
 
-def used_storage(root_id: int) -> int:
-    """Bytes of all projects below a top-level namespace."""
-    return Project.objects.filter(namespace__root=root_id).aggregate(total=Sum("storage_size"))["total"] or 0
-
-
 @receiver((post_save, post_delete), sender=Project, dispatch_uid="storage_limits.project")
 def project_changed(*, instance: Project, **_: Any) -> None:
     """A size may have changed; nothing to do where there is no limit and no flag."""
-    root = Namespace.objects.filter(descendants=instance.namespace_id).values_list("pk", "storage_limit", "over_storage_limit").first()
+    _refresh_flag_of(Namespace.objects.filter(descendants=instance.namespace_id))
+
+
+@receiver(lfs_size_changed, dispatch_uid="storage_limits.lfs_size")
+def lfs_size_was_changed(*, project_id: int, **_: Any) -> None:
+    """Objects were stored for a project."""
+    _refresh_flag_of(Namespace.objects.filter(descendants__projects=project_id))
+
+
+def _refresh_flag_of(roots: QuerySet[Namespace]) -> None:
+    root = roots.values_list("pk", "storage_limit", "over_storage_limit").first()
     if root is not None and (root[1] or root[2]):
         refresh_flag(root[0])
+
+
+@receiver(storage_left, dispatch_uid="storage_limits.storage_left")
+def bytes_left(*, root_id: int, **_: Any) -> int | None:
+    """Return how many bytes may still be stored below a top-level namespace, below 0 beyond its limit; None without a limit."""
+    limit = Namespace.objects.filter(pk=root_id, storage_limit__gt=0).values_list("storage_limit", flat=True).first()
+    if limit is None or LimitExclusion.objects.filter(namespace=root_id).exists():
+        return None
+    return limit - used_storage(root_id)
 
 
 @receiver(post_save, sender=Namespace, dispatch_uid="storage_limits.namespace")
