@@ -49,7 +49,7 @@ test-sqlite: venv
 test-postgresql: venv
 	$(BIN)/python -m tests.servers -- $(PYTEST) $$((2 * $(JOBS)))
 
-# As root: it makes machines of its own (tests/deployment/pages.py). `make test` leaves these tests out.
+# As root: it makes machines of its own, with systemd (tests/deployment/pages.py). `make test` leaves these tests out.
 deployment: venv  ## the deployment pages, typed into scratch machines; the image; fleets of nodes
 	env -u DATABASE_URL -u REDIS_URL DEPLOYMENT=yes $(PYTEST) $(JOBS) --dist loadfile --durations 10 tests/deployment
 

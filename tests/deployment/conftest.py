@@ -90,18 +90,18 @@ def installed_tree(shared: Path, wheels: Path, source: Path) -> Path:
 
 @pytest.fixture
 def scratch_roots(wheels: Path, source: Path) -> Iterator[Maker]:
-    """Make machines: `scratch_roots(network=first)`; with the service: `trees={"/opt/control-plane": installed_tree}`."""
+    """Make machines: `scratch_roots(systemd=True, network=first)`; with the service: `trees={"/opt/control-plane": installed_tree}`."""
     with ExitStack() as stack:
         yield lambda **options: stack.enter_context(ScratchRoot(**{"wheels": wheels, "source": source, **options}))
 
 
 @pytest.fixture
 def scratch(scratch_roots: Maker) -> ScratchRoot:
-    """A machine without the service."""
-    return scratch_roots()
+    """A machine with systemd, without the service."""
+    return scratch_roots(systemd=True)
 
 
 @pytest.fixture
 def installed(scratch_roots: Maker, installed_tree: Path) -> ScratchRoot:
     """A machine with the service's code and its packages in /opt/control-plane; no secrets, no database, nothing started."""
-    return scratch_roots(trees={"/opt/control-plane": installed_tree})
+    return scratch_roots(systemd=True, trees={"/opt/control-plane": installed_tree})

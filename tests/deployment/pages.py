@@ -37,7 +37,8 @@ module, which tests/test_deployment_pages.py checks)::
         assert scratch.run("redis-cli ping") == "PONG\n"
 
 `scratch` (tests/deployment/conftest.py) is a machine of its own, as far as the kernel can make one: this machine's files below an
-overlay, so that any path can be written and nothing outside changes; own processes, which end with it; own loopback network, so that
+overlay, so that any path can be written and nothing outside changes; own processes below a systemd of its own,
+which end with it (`systemctl` and `journalctl` work as on any machine, and what units demand of the kernel holds); own loopback network, so that
 documented ports are free. `installed` is the same with the service in /opt/control-plane, as one-machine-systemd.md installs it.
 pip finds the locked requirements in a directory; there is no other network. `scratch_roots` makes further machines in the same
 network. To execute some blocks, check something, and go on: `for block in page("redis"): ...; execute([block], ...)`.

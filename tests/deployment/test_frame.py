@@ -71,6 +71,14 @@ def test_machines_have_processes_and_a_network_of_their_own(scratch: ScratchRoot
     far.run("curl -sf 127.0.0.1:8000", code=7)
 
 
+def test_units_run_as_they_are_written(scratch: ScratchRoot) -> None:
+    scratch.run("systemctl start redis-server")
+    assert scratch.run("redis-cli ping") == "PONG\n"
+    assert "Started redis-server.service" in scratch.run("journalctl --unit redis-server")
+    (identity,) = scratch.run("grep ^NoNewPrivs /proc/$(pgrep redis-server)/status").splitlines()
+    assert identity.split() == ["NoNewPrivs:", "1"]
+
+
 def test_the_service_is_installed(installed: ScratchRoot) -> None:
     assert "Django" in installed.run("/opt/control-plane/.venv/bin/python -m pip list")
     installed.run("/opt/control-plane/.venv/bin/python /opt/control-plane/manage.py check")
