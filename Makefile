@@ -57,7 +57,7 @@ lint: venv  ## format, lint, types, import contracts, migrations, Django's own c
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
-	$(BIN)/bandit -q -c pyproject.toml -r settings internal_api accounts repositories kubernetes_agent scim storage_limits demo manage.py
+	$(BIN)/bandit -q -c pyproject.toml -r settings internal_api accounts repositories git_http kubernetes_agent scim storage_limits demo manage.py
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python manage.py check --fail-level WARNING

@@ -89,6 +89,7 @@ def stage(large: Company, small: Company) -> Iterator[Stage]:
             "SECRET_KEY": secrets.token_hex(32),
             "GITLAB_SHELL_SECRET_FILE": str(directory / "shell_secret"),
             "GITLAB_KAS_SECRET_FILE": str(directory / "kas_secret"),
+            "GITLAB_WORKHORSE_SECRET_FILE": str(directory / "workhorse_secret"),
             "EXTERNAL_URL": f"http://{HOST}",
             "ALLOWED_HOSTS": "localhost",
             "VAR_DIR": str(directory),

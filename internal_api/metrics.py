@@ -25,6 +25,9 @@ requests = Histogram(
 )
 statements = Histogram("internal_api_request_statements", "SQL statements of a request", ("endpoint",), buckets=_STATEMENTS, registry=OURS)
 decisions = Counter("internal_api_decisions", "Git commands by what was decided", ("action", "verdict", "reason"), registry=OURS)
+git_http_requests = Counter(
+    "internal_api_git_http_requests", "Requests of Git over HTTP by what came of them", ("command", "outcome"), registry=OURS
+)
 gitaly_calls = Histogram(
     "internal_api_gitaly_call_duration_seconds", "How long calls of Gitaly took", ("method", "code"), buckets=_SECONDS, registry=OURS
 )

@@ -1,6 +1,7 @@
 """What surrounds every request: tidy paths, a correlation id, safe headers, one log line; and the admin site's own layers."""
 
 import logging
+import posixpath
 import time
 import uuid
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from internal_api.request_costs import costs
 logger = logging.getLogger("internal_api.requests")
 type_of_layer = Callable[[HttpRequest], HttpResponse]
 LONGEST_CORRELATION_ID = 255
+FIRST_ERROR = 400
 
 
 def _identifier_of(request: HttpRequest) -> str:
@@ -42,11 +44,24 @@ def _endpoint_of(request: HttpRequest) -> str:
     return name
 
 
+ADMIN_SITE = "/admin"
+
+
+def is_admin_site(path: str) -> bool:
+    """Whether a path is one of the admin site's; a group may be called `administrators`, and repositories are at the root."""
+    return path == ADMIN_SITE or path.startswith(f"{ADMIN_SITE}/")
+
+
 def _tidy_path(path: str) -> str:
-    """`//api/v4/x` and `/api/v4/x/` are `/api/v4/x`: Gitaly sends the first, kas the second, and neither follows redirects."""
+    """`//api/v4/x` and `/api/v4/x/` are `/api/v4/x`: Gitaly sends the first, kas the second, and neither follows redirects.
+
+    Workhorse matches a path of Git without double slashes and dot segments, and sends it on as its client wrote it (git-http 10.2).
+    """
     if path.startswith("//"):
         path = "/" + path.lstrip("/")
-    if path.endswith("/") and not path.startswith("/admin"):
+    if ".git/" in path and ("//" in path or "/." in path) and not path.startswith("/api/"):
+        path = posixpath.normpath(path)
+    if path.endswith("/") and not is_admin_site(path):
         return path.rstrip("/") or "/"
     return path
 
@@ -74,6 +89,8 @@ class RequestMiddleware:
             headers["X-Request-Id"] = identifier
             headers.setdefault("X-Frame-Options", "SAMEORIGIN")
             headers.setdefault("X-Content-Type-Options", "nosniff")
+            if response.status_code >= FIRST_ERROR:
+                headers["X-GitLab-Custom-Error"] = "1"  # else Workhorse may put a page in place of the body (git-http 1.6)
             seconds = time.perf_counter() - started
             observe_request(_endpoint_of(request), request.method or "", response.status_code, seconds, costs.statements)
             self._log(request, response, seconds)
@@ -106,7 +123,6 @@ class AdminSiteMiddleware:
     Internal endpoints have no cookies; these layers would cost them a fifth of their time.
     """
 
-    PREFIX = "/admin"
     # No script of anybody else's, none inside a page, and no page of ours inside somebody else's.
     CONTENT_SECURITY_POLICY = (
         "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; "
@@ -125,7 +141,7 @@ class AdminSiteMiddleware:
         return layers[:-1]
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if not request.path_info.startswith(self.PREFIX):
+        if not is_admin_site(request.path_info):
             return self.get_response(request)
         response = self.layers[0](request)
         response.headers.setdefault("Content-Security-Policy", self.CONTENT_SECURITY_POLICY)
@@ -135,7 +151,7 @@ class AdminSiteMiddleware:
         self, request: HttpRequest, view: Callable[..., HttpResponse], args: tuple[object, ...], kwargs: dict[str, object]
     ) -> HttpResponse | None:
         """The one hook that Django calls by name: forgery protection looks at the view before it runs."""
-        if not request.path_info.startswith(self.PREFIX):
+        if not is_admin_site(request.path_info):
             return None
         for layer in self.layers:
             hook = getattr(layer, "process_view", None)

@@ -29,6 +29,12 @@ _SECURITY = {
     "ErrorTrackingAuthentication": "shell",
     "PersonalTokenAuthentication": "personal",
     "SCIMAuthentication": "scim",
+    "WorkhorseAuthentication": "workhorse",
+    "ShellOrWorkhorseAuthentication": "shell or workhorse",
+}
+_ALTERNATIVES = {
+    ("agent",): [{"kas": [], "agent": []}],
+    ("shell or workhorse",): [{"shell": []}, {"workhorse": []}],
 }
 _STATUSES = {
     200: "Answered.",
@@ -98,7 +104,7 @@ class EndpointSchema(AutoSchema):
 
     def _told(self, operation: Operation, path: str, method: str) -> dict[str, Any]:
         names = [_SECURITY[authentication.__name__] for authentication in self.view.authentication_classes]
-        statuses = {*operation.errors, *operation.always, *([401] if names else [])} - set(operation.answers)
+        statuses = {*operation.errors, *operation.always, *([401] if names and names != ["workhorse"] else [])} - set(operation.answers)
         media = operation.media_type
         refusals = dict.fromkeys(statuses, operation.error)
         told: dict[str, Any] = {
@@ -115,7 +121,7 @@ class EndpointSchema(AutoSchema):
         if operation.body is not None:
             told["requestBody"] = {"required": True, "content": {media: {"schema": operation.body}}}
         if names:
-            told["security"] = [{name: []} for name in names] if names != ["agent"] else [{"kas": [], "agent": []}]
+            told["security"] = _ALTERNATIVES.get(tuple(names), [{name: []} for name in names])
         return told
 
     @staticmethod

@@ -28,6 +28,10 @@ SPECTACULAR: dict[str, Any] = {
             "kas": _header(
                 "Gitlab-Kas-Api-Request", "A JWT signed with the secret shared with kas (HS256, `iss` gitlab-kas, `aud` gitlab)."
             ),
+            "workhorse": _header(
+                "Gitlab-Workhorse-Api-Request",
+                "A JWT signed with the secret shared with GitLab Workhorse (HS256, `iss` gitlab-workhorse).",
+            ),
             "agent": _header("Gitlab-Agent-Api-Request", "The agent's own token, beside the JWT of kas."),
             "personal": _header("Private-Token", "An administrator's personal access token."),
             "scim": {"type": "http", "scheme": "bearer", "description": "A SCIM token of the group or of the instance."},

@@ -58,6 +58,7 @@ FIELDS: dict[str, Parser] = {
     "http_push": boolean,
     "lfs_enabled": boolean,
     "lfs_integrity_check": choice(LFSIntegrityCheck.values),
+    "password_authentication_enabled_for_git": boolean,
     "feature_flags": _checked("feature_flags", mapping),
     "broadcasts": _checked("broadcasts", _broadcasts),
     "web_url": _checked("web_url", _web_url),

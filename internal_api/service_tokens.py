@@ -1,6 +1,6 @@
-"""The tokens with which GitLab Shell, Gitaly and kas prove that they share a secret with this service.
+"""The tokens with which GitLab Shell, Gitaly, kas and GitLab Workhorse prove that they share a secret with this service.
 
-Pure but for reading the secret files. Contract: allowed 1.2, shell-endpoints 1.1, kubernetes-agent 1.1, decisions 6 to 8.
+Pure but for reading the secret files. Contract: allowed 1.2, shell-endpoints 1.1, kubernetes-agent 1.1, git-http 1.2, decisions 6 to 8.
 """
 
 import base64
@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jwt
 from jwt.types import Options
@@ -65,24 +66,27 @@ class Service:
             secret = base64.b64decode(text, validate=True)
         except binascii.Error as error:
             raise UnusableSecretError(f"The secret of {self.issuer} is not base64.") from error
-        if len(secret) != 32:  # noqa: PLR2004  kas refuses any other length too
+        if len(secret) != 32:  # noqa: PLR2004  kas and Workhorse refuse any other length too
             raise UnusableSecretError(f"The secret of {self.issuer} must be the base64 of 32 bytes.")
         return secret
 
     def verify(self, token: str, secrets: Sequence[bytes]) -> ServiceCaller:
         """Who made the token. Raises InvalidServiceTokenError unless one of the live secrets signed it and its claims hold."""
+        self.claims(token, secrets)
+        return ServiceCaller(self.issuer)
+
+    def claims(self, token: str, secrets: Sequence[bytes]) -> dict[str, Any]:
+        """Return what the token says. Raises InvalidServiceTokenError as `verify` does."""
         reason = "no secret is configured"
         for secret in secrets:
             try:
-                self._check(token, secret)
+                return self._decode(token, secret)
             except (jwt.PyJWTError, ValueError, TypeError, RecursionError, OverflowError) as error:
                 reason = str(error) or type(error).__name__
-            else:
-                return ServiceCaller(self.issuer)
         raise InvalidServiceTokenError(reason)
 
-    def _check(self, token: str, secret: bytes) -> None:
-        claims = jwt.decode(
+    def _decode(self, token: str, secret: bytes) -> dict[str, Any]:
+        claims: dict[str, Any] = jwt.decode(
             token,
             secret,
             algorithms=["HS256"],
@@ -95,6 +99,7 @@ class Service:
             raise jwt.MissingRequiredClaimError("aud")
         if not isinstance(claims.get("iat", 0), int | float):
             raise jwt.InvalidIssuedAtError("iat is not a number")
+        return claims
 
     def issue(self, secret: bytes, lifetime: int = 60) -> str:
         """A token as the real clients make them; for curl, tests and health checks."""
@@ -107,6 +112,7 @@ class Service:
 
 SHELL = Service(issuer="gitlab-shell", leeway=60)
 KAS = Service(issuer="gitlab-kas", leeway=0, audience="gitlab", encoded_secret=True)
+WORKHORSE = Service(issuer="gitlab-workhorse", leeway=0, encoded_secret=True)
 
 
 def read_secrets(service: Service, current: Path, *others: Path | None) -> tuple[bytes, ...]:

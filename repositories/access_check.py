@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from accounts.selectors.actors import ActorReference
-from repositories.policy import Action, Change
+from repositories.policy import EVERYTHING, Action, Change, Credential
 from repositories.selectors.facts import ContainerReference
 
 
@@ -24,7 +24,8 @@ class AccessCheck:
 
     `changes` is None for `_any`, the check before the client has said what it pushes. `namespace_path` is the group of the
     SSH certificate that the client came with. `relative_path` is Gitaly's own path of the repository during the push.
-    `scoped_user_id` is the person behind a service account.
+    `scoped_user_id` is the person behind a service account. `credential` says what the actor's may be used for. `is_lfs`: it is
+    about LFS, where pulling is downloading and pushing is uploading (contract: git-http LD7).
     """
 
     who: ActorReference
@@ -37,6 +38,8 @@ class AccessCheck:
     quarantine: Quarantine = NO_QUARANTINE
     relative_path: str = ""
     scoped_user_id: int | None = None
+    credential: Credential = EVERYTHING
+    is_lfs: bool = False
 
     @property
     def pushed(self) -> tuple[Change, ...]:

@@ -47,31 +47,38 @@ class AccessGranted(TypedDict):
     need_audit: bool
 
 
+def gitaly_repository(facts: Facts, quarantine: Quarantine) -> GitalyRepository:
+    """Return the repository of a decision's facts, as Gitaly is told of it."""
+    project, storage = facts.project, facts.storage
+    if project is None or storage is None:
+        raise LookupError("Only what exists is allowed.")
+    return {
+        "storage_name": storage.name,
+        "relative_path": relative_path(project.id, facts.repository_type, storage.relative_path),
+        "git_object_directory": quarantine.object_directory,
+        "git_alternate_object_directories": list(quarantine.alternate_object_directories),
+        "gl_repository": gl_repository(facts.repository_type, project.id),
+        "gl_project_path": container_path(project.full_path, facts.repository_type),
+    }
+
+
 def access_granted(facts: Facts, quarantine: Quarantine) -> AccessGranted:
     """The answer, without the keys that would be null."""
     project, storage = facts.project, facts.storage
     if project is None or storage is None:
         raise LookupError("Only what exists is allowed.")
     user, key = facts.actor.user, facts.actor.key
-    repository = gl_repository(facts.repository_type, project.id)
-    path = container_path(project.full_path, facts.repository_type)
+    repository = gitaly_repository(facts, quarantine)
     answer: AccessGranted = {
         "status": True,
-        "gl_repository": repository,
-        "gl_project_path": path,
+        "gl_repository": repository["gl_repository"],
+        "gl_project_path": repository["gl_project_path"],
         "gl_project_id": project.id,
         "gl_root_namespace_id": project.root_id,
         "gl_id": f"user-{user.id}" if user else "",
         "git_config_options": _git_config_options(facts.settings.receive_max_input_size),
         "gitaly": {
-            "repository": {
-                "storage_name": storage.name,
-                "relative_path": relative_path(project.id, facts.repository_type, storage.relative_path),
-                "git_object_directory": quarantine.object_directory,
-                "git_alternate_object_directories": list(quarantine.alternate_object_directories),
-                "gl_repository": repository,
-                "gl_project_path": path,
-            },
+            "repository": repository,
             "address": storage.address,
             "token": storage.token,
             "features": gitaly_features(

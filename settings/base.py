@@ -35,6 +35,8 @@ GITLAB_SHELL_SECRET_FILE = env.path("GITLAB_SHELL_SECRET_FILE")
 GITLAB_SHELL_PREVIOUS_SECRET_FILE = env.path("GITLAB_SHELL_PREVIOUS_SECRET_FILE")
 GITLAB_KAS_SECRET_FILE = env.path("GITLAB_KAS_SECRET_FILE")
 GITLAB_KAS_PREVIOUS_SECRET_FILE = env.path("GITLAB_KAS_PREVIOUS_SECRET_FILE")
+GITLAB_WORKHORSE_SECRET_FILE = env.path("GITLAB_WORKHORSE_SECRET_FILE")
+GITLAB_WORKHORSE_PREVIOUS_SECRET_FILE = env.path("GITLAB_WORKHORSE_PREVIOUS_SECRET_FILE")
 
 # --- what it is made of ----------------------------------------------------------------------------------------------
 
@@ -47,6 +49,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "drf_spectacular",
+    "git_http",
     "kubernetes_agent",
     "scim",
     "storage_limits",
@@ -195,6 +198,9 @@ GITLAB_REVISION = env.text("GITLAB_REVISION")
 LFS_TOKEN_TTL = env.number("LFS_TOKEN_TTL")
 LFS_STORAGE_PATH = env.path("LFS_STORAGE_PATH") or VAR_DIR / "lfs-objects"
 LFS_OBJECT_GRACE_DAYS = env.number("LFS_OBJECT_GRACE_DAYS")
+GIT_HTTP_FAILURES = env.number("GIT_HTTP_FAILURES")
+GIT_HTTP_FAILURES_SECONDS = env.number("GIT_HTTP_FAILURES_SECONDS")
+GIT_HTTP_BAN_SECONDS = env.number("GIT_HTTP_BAN_SECONDS")
 SCIM_TOKEN_GRACE = env.number("SCIM_TOKEN_GRACE")
 AUDIT_EVENT_RETENTION_DAYS = env.number("AUDIT_EVENT_RETENTION_DAYS")
 PUSH_EVENT_RETENTION_DAYS = env.number("PUSH_EVENT_RETENTION_DAYS")

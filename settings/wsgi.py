@@ -9,7 +9,7 @@ gc.disable()
 from django.urls import get_resolver  # noqa: E402
 
 from internal_api.http.wsgi import get_service_application  # noqa: E402
-from internal_api.service_tokens import KAS, SHELL  # noqa: E402
+from internal_api.service_tokens import KAS, SHELL, WORKHORSE  # noqa: E402
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings.base")
 application = get_service_application()
@@ -17,7 +17,7 @@ application = get_service_application()
 from internal_api.authentication import service_secrets  # noqa: E402  needs the settings, which the line above has set up
 
 # A server without usable secrets must not start: it would refuse every caller, one request at a time.
-for service in (SHELL, KAS):
+for service in (SHELL, KAS, WORKHORSE):
     service_secrets(service)
 
 get_resolver().url_patterns  # noqa: B018  loads every view before the first request

@@ -10,6 +10,7 @@ from typing import Any
 
 import django.test.client
 import hypothesis
+import jwt
 import pytest
 from django.db import connection
 from django.test import Client, TransactionTestCase
@@ -24,7 +25,7 @@ from internal_api.http.requests import ServiceRequest
 from internal_api.last_calls import last_calls
 from internal_api.logs import JSONFormatter
 from internal_api.refused_peers import refused_peers
-from internal_api.service_tokens import KAS, SHELL
+from internal_api.service_tokens import KAS, SHELL, WORKHORSE
 from internal_api.shared_store import shared_store
 from repositories.gitaly import admission
 from repositories.models import Namespace, Project
@@ -55,6 +56,7 @@ Client.request = _described_answer  # type: ignore[method-assign, assignment]  #
 
 SHELL_SECRET = "the shell secret of the tests, long enough"
 KAS_SECRET = base64.b64encode(bytes(range(32))).decode()
+WORKHORSE_SECRET = base64.b64encode(bytes(range(32, 64))).decode()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -92,9 +94,12 @@ def secrets(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Non
         directory.mkdir()
         (directory / "shell").write_text(SHELL_SECRET + "\n")
         (directory / "kas").write_text(KAS_SECRET + "\n")
+        (directory / "workhorse").write_text(WORKHORSE_SECRET + "\n")
     settings.GITLAB_SHELL_SECRET_FILE = directory / "shell"
     settings.GITLAB_KAS_SECRET_FILE = directory / "kas"
+    settings.GITLAB_WORKHORSE_SECRET_FILE = directory / "workhorse"
     settings.GITLAB_SHELL_PREVIOUS_SECRET_FILE = settings.GITLAB_KAS_PREVIOUS_SECRET_FILE = None
+    settings.GITLAB_WORKHORSE_PREVIOUS_SECRET_FILE = None
 
 
 @pytest.fixture(autouse=True)
@@ -151,6 +156,18 @@ def store(db: None) -> Any:
 def shell() -> Client:
     """GitLab Shell, or Gitaly: a caller that holds the shell secret."""
     return Client(headers={"gitlab-shell-api-request": SHELL.issue(service_secrets(SHELL)[0], lifetime=3600)})
+
+
+@pytest.fixture
+def workhorse() -> Client:
+    """GitLab Workhorse, on behalf of a client without credentials."""
+    return Client(headers=workhorse_headers())
+
+
+def workhorse_headers() -> dict[str, str]:
+    """What Workhorse adds to a request that it signs (contract: git-http 1.2): a token of the issuer alone."""
+    token = jwt.encode({"iss": WORKHORSE.issuer}, service_secrets(WORKHORSE)[0], algorithm="HS256")
+    return {"gitlab-workhorse-api-request": token, "gitlab-workhorse": "18.9"}
 
 
 @pytest.fixture

@@ -102,9 +102,14 @@ def operation_of(method: str, path: str) -> tuple[str, str] | None:
     return (template, method) if template is not None and method in document()["paths"][template] else None
 
 
+def is_gits(path: str) -> bool:
+    """Whether an address belongs to Git's protocol or Git LFS', which OpenAPI does not describe (docs/git-over-https.md)."""
+    return ".git/" in path or path.endswith("/info/refs")
+
+
 def check_answer(method: str, path: str, response: Any) -> None:
     """Raise UndescribedAnswerError for an answer that the description does not know."""
-    if path.startswith(PAGES):
+    if path.startswith(PAGES) or is_gits(path):
         return
     problems = list(_problems(method, path, response))
     if problems:

@@ -6,7 +6,7 @@ from django.test import Client
 
 from accounts.services.personal_access_tokens import create_token
 from internal_api.authentication import service_secrets
-from internal_api.service_tokens import KAS, SHELL
+from internal_api.service_tokens import KAS, SHELL, WORKHORSE
 from kubernetes_agent.models import Agent
 from kubernetes_agent.services.tokens import create_agent_token
 from scim.serializers import ERROR
@@ -40,6 +40,8 @@ def refusal(address: str) -> dict[str, Any]:
     """The body of a 401 at this address."""
     if "/scim/" in address:
         return {"schemas": [ERROR], "detail": "Unauthorized", "status": "401", "message": "401 Unauthorized"}
+    if address == "/api/v4/geo/proxy":
+        return {"message": "403 Forbidden"}
     return {"message": "KAS JWT authentication invalid" if is_for_kas(address) else "401 Unauthorized"}
 
 
@@ -55,6 +57,8 @@ def insider_client() -> Client:
         headers={
             "gitlab-shell-api-request": SHELL.issue(service_secrets(SHELL)[0], lifetime=3600),
             "gitlab-kas-api-request": KAS.issue(service_secrets(KAS)[0], lifetime=3600),
+            "gitlab-workhorse-api-request": WORKHORSE.issue(service_secrets(WORKHORSE)[0], lifetime=3600),
+            "gitlab-workhorse": "18.9",
             "gitlab-agent-api-request": AGENT_TOKEN,
             "private-token": PERSONAL_TOKEN,
             "authorization": f"Bearer {SCIM_TOKEN}",

@@ -8,6 +8,7 @@ import re
 import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import jwt
@@ -15,14 +16,24 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from accounts.models import KeyKind, SSHKey
+from accounts.models import KeyKind, SSHKey, User
 from accounts.selectors.acting_accounts import ActingAccount, find_acting_account
 from accounts.selectors.actors import ActorKind, ActorReference
 from internal_api.parameters import LARGEST_ID
 from internal_api.text import ascii_lower
 
 LEEWAY = 60  # seconds
+DOWNLOAD = "download"
+"""The claim of tokens that are good for downloads only (contract: git-http LD6)."""
 _DEPLOY_KEY = re.compile(r"lfs\+deploy-key-(\d{1,19})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class LFSTokenHolder:
+    """Who acts with a token, and whether it is good for uploads: one that was got with a read-only token is not (git-http LD6)."""
+
+    who: ActorReference
+    may_upload: bool = True
 
 
 def lfs_username(account: ActingAccount) -> str:
@@ -47,17 +58,19 @@ def _secrets(account: ActingAccount) -> Iterator[bytes]:
         yield salted_hmac("accounts.lfs_token", _material(account), secret=secret, algorithm="sha256").digest()
 
 
-def issue_lfs_token(account: ActingAccount, container: str | None) -> str:
+def issue_lfs_token(account: ActingAccount, container: str | None, *, may_upload: bool = True) -> str:
     """A token that is good for `settings.LFS_TOKEN_TTL` seconds; `container` is the repository's global id."""
     now = int(time.time())
     data: dict[str, Any] = {"actor": lfs_username(account)} | ({"container_gid": container} if container else {})
     if account.key is not None and not account.is_deploy_key:
         data["key_id"] = account.key.pk
+    if not may_upload:
+        data["operation"] = DOWNLOAD
     claims = {"data": data, "jti": str(uuid.uuid4()), "iat": now, "nbf": now - 5, "exp": now + settings.LFS_TOKEN_TTL}
     return jwt.encode(claims, next(_secrets(account)), algorithm="HS256")
 
 
-def identify_lfs_token(username: str, token: str, container: str | None) -> ActorReference | None:
+def identify_lfs_token(username: str, token: str, container: str | None) -> LFSTokenHolder | None:
     """Who acts with this pair of name and token at this repository; None when it is good for nothing.
 
     A token without a repository, or a question without one, is not held to it (contract: shell-endpoints 16.4 #52, #53).
@@ -71,17 +84,28 @@ def identify_lfs_token(username: str, token: str, container: str | None) -> Acto
     named = data.get("container_gid")
     if named is not None and container is not None and named != container:
         return None
-    return _actor(account, data.get("key_id"))
+    who = _actor(account, data.get("key_id"))
+    return LFSTokenHolder(who, may_upload=data.get("operation") != DOWNLOAD) if who is not None else None
 
 
 def _named(username: str) -> ActingAccount | None:
     match = _DEPLOY_KEY.fullmatch(username)
     if match is None:
-        account = find_acting_account(ActorReference(ActorKind.USERNAME, ascii_lower(username)))
+        account = _account_of_person(username)
         return account if account.user is not None and account.user.is_active and not account.user.password_expired else None
     key_id = int(match[1])
     account = find_acting_account(ActorReference(ActorKind.KEY, key_id if key_id <= LARGEST_ID else 0))
     return account if account.is_deploy_key else None
+
+
+def _account_of_person(login: str) -> ActingAccount:
+    """The account of a username, or else of a primary e-mail address (contract: git-http 2.3 row 1)."""
+    if "\x00" in login:
+        return ActingAccount(None, None)
+    account = find_acting_account(ActorReference(ActorKind.USERNAME, ascii_lower(login)))
+    if account.user is None and "@" in login:
+        return ActingAccount(None, User.matching_email(login).first())
+    return account
 
 
 def _verified(token: str, secret: bytes) -> dict[str, Any] | None:

@@ -34,7 +34,11 @@ def use_token(clear: str, scopes: Collection[str]) -> PersonalAccessToken | None
 
 
 def _record_use(token: PersonalAccessToken) -> None:
-    now = timezone.now()
-    if token.last_used_at is None or token.last_used_at <= now - timedelta(days=1):
-        with best_effort("The use of a token"):
-            PersonalAccessToken.objects.filter(pk=token.pk).update(last_used_at=now)
+    if token.last_used_at is None or token.last_used_at <= timezone.now() - timedelta(days=1):
+        record_token_use(token.pk)
+
+
+def record_token_use(token_id: int) -> None:
+    """A token was used; callers write it down at most once a day."""
+    with best_effort("The use of a token"):
+        PersonalAccessToken.objects.filter(pk=token_id).update(last_used_at=timezone.now())

@@ -8,6 +8,14 @@ ALWAYS_ALLOWED = ("unix",)
 """GitLab Shell and Gitaly name a unix socket so (contract: decisions 4)."""
 FOR_PROBES = frozenset({"/livez", "/readyz", "/-/liveness", "/-/readiness", "/metrics"})
 """Asked by an orchestrator or Prometheus under the machine's own address."""
+FOR_WORKHORSE = frozenset(
+    {
+        "/api/v4/geo/proxy",
+        "/api/v4/internal/shellhorse/git_audit_event",
+        "/api/v4/internal/workhorse/authorize_upload",
+    }
+)
+"""What GitLab Workhorse asks by itself, under the host of its own `-authBackend` (contract: git-http 1.8, LD19)."""
 _REMEMBERED = 256
 
 
@@ -34,6 +42,8 @@ _allowed = AllowedHosts()
 
 
 def host_is_allowed(request: HttpRequest) -> bool:
-    """Return True if the request names a host of ours, or none at all, or is a probe's."""
+    """Return True if the request names a host of ours, or none at all, or is a probe's or Workhorse's own."""
     host = request.META.get("HTTP_HOST")
-    return host is None or _allowed.allows(host) or request.path_info in FOR_PROBES
+    if host is None or _allowed.allows(host) or request.path_info in FOR_PROBES:
+        return True
+    return request.path_info in FOR_WORKHORSE and "HTTP_GITLAB_WORKHORSE_API_REQUEST" in request.META

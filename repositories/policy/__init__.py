@@ -13,17 +13,19 @@ from repositories.policy.decision import decide
 from repositories.policy.explanation import Skipped, explain
 from repositories.policy.facts import Action, Actor, Destination, Instance, Key, KeyKind, Project, RepositoryType, Role, User
 from repositories.policy.protection import BranchRule, Grants, Protection, TagRule
-from repositories.policy.request import Request
+from repositories.policy.request import EVERYTHING, Credential, Request
 from repositories.policy.verdicts import Allowed, CreateProject, Denied, HasNewCommits, IsForced, NeedsGit, Question, Reason, Verdict
 
 __all__ = [
     "ANY",
+    "EVERYTHING",
     "Action",
     "Actor",
     "Allowed",
     "BranchRule",
     "Change",
     "CreateProject",
+    "Credential",
     "Denied",
     "Destination",
     "Grants",

@@ -53,7 +53,9 @@ def the_group_takes_the_protocol(request: Request) -> Denied | None:
     container = request.container
     if container is None or container.root_protocol in ("", "all", request.protocol):
         return None
-    return protocol_denial(request) if request.protocol != "web" and not request.instance.enabled_git_access_protocol else None
+    if request.protocol == "web" or request.is_lfs or request.instance.enabled_git_access_protocol:
+        return None
+    return protocol_denial(request)
 
 
 def the_namespace_admits_the_certificate(request: Request) -> Denied | None:

@@ -17,6 +17,7 @@ RULES: tuple[Rule, ...] = (
     entrance.the_protocol_is_open,
     entrance.the_key_is_good,
     entrance.the_account_may_use_git,
+    entrance.the_credential_covers_the_command,
     entrance.the_command_is_served,
     container.the_project_is_there,
     container.the_project_is_visible,

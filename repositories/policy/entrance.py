@@ -1,5 +1,7 @@
 """Rules that hold whatever is asked for: the instance, the way in, the key, the account, the command (contract: allowed 4.3, 1 to 12)."""
 
+from dataclasses import replace
+
 from repositories.policy import messages
 from repositories.policy.abilities import actor_can_read
 from repositories.policy.accounts import account_denial
@@ -32,7 +34,7 @@ def a_second_factor_was_given(request: Request) -> Denied | None:
 def the_protocol_is_open(request: Request) -> Denied | None:
     """The instance may leave only one protocol open."""
     only = request.instance.enabled_git_access_protocol
-    return protocol_denial(request) if only and request.protocol not in (only, "web") else None
+    return protocol_denial(request) if only and request.protocol not in (only, "web") and not request.is_lfs else None
 
 
 def protocol_denial(request: Request) -> Denied:
@@ -58,12 +60,23 @@ def the_key_is_good(request: Request) -> Denied | None:
 def the_account_may_use_git(request: Request) -> Denied | None:
     """A deploy key's owner is not looked at here: a blocked owner does not stop a pull (contract: allowed 2.5)."""
     user = request.actor.account
+    if user is not None and user.locked and not request.is_closed_by_lock:
+        user = replace(user, locked=False)
     return None if user is None else account_denial(user, request.instance)
+
+
+def the_credential_covers_the_command(request: Request) -> Denied | None:
+    """A personal access token is good for what its scopes say (contract: allowed 4.3 row 8, git-http 2.3)."""
+    if request.action in _PULLS and not request.credential.pull:
+        return Denied(Reason.SCOPE_WITHOUT_PULL, messages.SCOPE_WITHOUT_PULL)
+    if request.is_push and not request.credential.push:
+        return Denied(Reason.SCOPE_WITHOUT_PUSH, messages.SCOPE_WITHOUT_PUSH)
+    return None
 
 
 def the_command_is_served(request: Request) -> Denied | None:
     """The three commands of Git, of which HTTP may leave some off."""
-    if request.protocol == "http":
+    if request.protocol == "http" and not request.is_lfs:
         if request.action in _PULLS and not request.instance.http_pull:
             return Denied(Reason.HTTP_PULL_OFF, messages.HTTP_PULL_OFF)
         if request.is_push and not request.instance.http_push:

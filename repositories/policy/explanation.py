@@ -34,9 +34,10 @@ APPLIES: Mapping[Rule, Callable[[Request], bool]] = {
     entrance.a_second_factor_was_given: lambda request: (
         request.instance.require_two_factor_for_git and request.protocol == "ssh" and request.actor.account is not None
     ),
-    entrance.the_protocol_is_open: lambda request: request.protocol != "web",
+    entrance.the_protocol_is_open: lambda request: request.protocol != "web" and not request.is_lfs,
     entrance.the_key_is_good: lambda request: request.actor.key is not None,
     entrance.the_account_may_use_git: lambda request: request.actor.account is not None,
+    entrance.the_credential_covers_the_command: lambda request: not (request.credential.pull and request.credential.push),
     entrance.the_command_is_served: _always,
     container.the_project_is_there: _always,
     container.the_project_is_visible: _has_project,
@@ -44,7 +45,10 @@ APPLIES: Mapping[Rule, Callable[[Request], bool]] = {
     container.the_access_rules_are_readable: lambda request: request.container is not None,
     container.designs_are_for_the_web: lambda request: request.repository_type == RepositoryType.DESIGN,
     container.the_group_takes_the_protocol: lambda request: (
-        request.container is not None and request.protocol != "web" and not request.instance.enabled_git_access_protocol
+        request.container is not None
+        and request.protocol != "web"
+        and not request.is_lfs
+        and not request.instance.enabled_git_access_protocol
     ),
     container.the_namespace_admits_the_certificate: lambda request: request.container is not None and request.changes is None,
     container.the_namespace_takes_the_project: lambda request: request.creates_in is not None,

@@ -24,6 +24,8 @@ EMAIL_NOT_CONFIRMED = (
 BLOCKED = "Your account has been blocked."
 PASSWORD_EXPIRED = "Your password expired. Please access GitLab from a web browser to update your password."  # noqa: S105  a sentence
 
+SCOPE_WITHOUT_PULL = "You are not allowed to download code."
+SCOPE_WITHOUT_PUSH = "You are not allowed to upload code."
 HTTP_PULL_OFF = "Pulling over HTTP is not allowed."
 HTTP_PUSH_OFF = "Pushing over HTTP is not allowed."
 UNKNOWN_COMMAND = "The command you're trying to execute is not allowed."

@@ -11,12 +11,28 @@ from repositories.policy.verdicts import Question
 
 
 @dataclass(frozen=True, slots=True)
+class Credential:
+    """What the actor came with may be used for: all, but for tokens of narrow scopes (contract: git-http 2.3).
+
+    `closed_by_lock`: too many wrong one-time passwords close keys and passwords, not tokens (git-http LD9).
+    """
+
+    pull: bool = True
+    push: bool = True
+    closed_by_lock: bool = True
+
+
+EVERYTHING = Credential()
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """One question: may this actor run this command on this repository?
 
     `changes` is None for `_any`, the question that is asked before the client has said what it will push.
     `path` is the repository's path as it was asked for, None when an id was. `destination` is where a first push would create
-    the missing project (contract: allowed 4.7). `answers` are Git's, as far as it was asked.
+    the missing project (contract: allowed 4.7). `answers` are Git's, as far as it was asked. `is_lfs`: it is about LFS objects
+    or locks, which are served over HTTP whatever protocols Git may use, and create no project (git-http LD7).
     """
 
     action: str
@@ -32,10 +48,20 @@ class Request:
     destination: Destination | None = None
     protection: Protection = NO_PROTECTION
     answers: Mapping[Question, bool] = field(default_factory=dict)
+    credential: Credential = EVERYTHING
+    is_lfs: bool = False
 
     @property
     def is_push(self) -> bool:
         return self.action == Action.RECEIVE_PACK
+
+    @property
+    def is_closed_by_lock(self) -> bool:
+        """Whether a locked account is refused.
+
+        The hook of a push over HTTP does not tell with what its user came: that was asked before the push began.
+        """
+        return self.credential.closed_by_lock and not (self.protocol == "http" and self.changes is not None)
 
     @property
     def is_wiki(self) -> bool:
@@ -49,7 +75,7 @@ class Request:
     @property
     def creates_in(self) -> Destination | None:
         """Where the missing project may be created by this push, as far as the actor's role goes; None for anything else."""
-        if self.project is not None or not self.is_push or self.changes is not None or self.actor.account is None:
+        if self.project is not None or not self.is_push or self.changes is not None or self.actor.account is None or self.is_lfs:
             return None
         return self.destination if self.destination is not None and self.destination.may_create else None
 

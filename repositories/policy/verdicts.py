@@ -23,6 +23,8 @@ class Reason(StrEnum):
     EMAIL_NOT_CONFIRMED = "email_not_confirmed"
     BLOCKED = "blocked"
     PASSWORD_EXPIRED = "password_expired"  # noqa: S105  a reason, not a password
+    SCOPE_WITHOUT_PULL = "scope_without_pull"
+    SCOPE_WITHOUT_PUSH = "scope_without_push"
     HTTP_PULL_OFF = "http_pull_off"
     HTTP_PUSH_OFF = "http_push_off"
     UNKNOWN_COMMAND = "unknown_command"

@@ -92,13 +92,16 @@ def access_request(check: AccessCheck, facts: Facts) -> policy.Request:
         path=check.what.path,
         destination=None if facts.project else _destination(check, facts),
         protection=facts.protection,
+        credential=check.credential,
+        is_lfs=check.is_lfs,
     )
 
 
 def _destination(check: AccessCheck, facts: Facts) -> policy.Destination | None:
     """Where the missing project could be created, for the check by which a user begins to push."""
     user = facts.actor.account
-    if user is None or check.what.path is None or check.action != policy.Action.RECEIVE_PACK or check.changes is not None:
+    is_first_check = check.action == policy.Action.RECEIVE_PACK and check.changes is None and check.credential.push and not check.is_lfs
+    if user is None or check.what.path is None or not is_first_check:
         return None
     parts = creatable_path(check.what.path)
     return find_destination(user, parts[0]) if parts else None

@@ -52,6 +52,7 @@ class Service:
             "SECRET_KEY": "the secret key of a running service",
             "GITLAB_SHELL_SECRET_FILE": str(self.shell_secret),
             "GITLAB_KAS_SECRET_FILE": str(self.directory / "kas_secret"),
+            "GITLAB_WORKHORSE_SECRET_FILE": str(self.directory / "workhorse_secret"),
             "EXTERNAL_URL": self.url,
             "VAR_DIR": str(self.directory),
             "BIND": f"127.0.0.1:{self.port}",

@@ -1,0 +1,17 @@
+"""What OpenAPI is told of Git over HTTP: GitLab Workhorse's own call; the rest is Git's protocol (docs/git-over-https.md)."""
+
+from internal_api.openapi import Operation, one_of, thing
+
+OPERATIONS: dict[tuple[str, str], Operation | None] = {
+    ("GeoProxyViewSet", "retrieve"): Operation("Is there a Geo primary?", {200: thing({"geo_enabled": one_of(False)})}, errors=(403,)),
+    ("InfoRefsViewSet", "retrieve"): None,
+    ("InfoRefsViewSet", "head"): None,
+    ("PackViewSet", "upload"): None,
+    ("PackViewSet", "receive"): None,
+    ("SSHPackViewSet", "upload"): None,
+    ("SSHPackViewSet", "receive"): None,
+    ("UnknownViewSet", "missing"): None,
+    ("RedirectViewSet", "retrieve"): None,
+    ("RedirectViewSet", "missing"): None,
+}
+"""By view and action; None for what is no part of the API."""
