@@ -32,7 +32,7 @@ _SECURITY = {
     "WorkhorseAuthentication": "workhorse",
     "ShellOrWorkhorseAuthentication": "shell or workhorse",
 }
-_ALTERNATIVES = {
+_ALTERNATIVES: dict[tuple[str, ...], list[dict[str, list[str]]]] = {
     ("agent",): [{"kas": [], "agent": []}],
     ("shell or workhorse",): [{"shell": []}, {"workhorse": []}],
 }

@@ -8,13 +8,13 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 
 from internal_api.secret_files import files_beside
-from internal_api.service_tokens import KAS, SHELL, Service, UnusableSecretError, read_secrets
+from internal_api.service_tokens import KAS, SHELL, WORKHORSE, Service, UnusableSecretError, read_secrets
 
 
 @register(Tags.security, deploy=True)
 def check_service_secrets(app_configs: Sequence[AppConfig] | None, **options: Any) -> list[CheckMessage]:
     """Return an error for each secret file with which gunicorn would not start; nothing is made."""
-    return [Error(problem, id="internal_api.E001") for service in (SHELL, KAS) for problem in _problems(service)]
+    return [Error(problem, id="internal_api.E001") for service in (SHELL, KAS, WORKHORSE) for problem in _problems(service)]
 
 
 def _problems(service: Service) -> Iterator[str]:

@@ -13,8 +13,8 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.models import Model
 
 ROOT = Path(__file__).resolve().parents[1]
-LAYERS = ["internal_api", "accounts", "repositories", "kubernetes_agent", "scim", "storage_limits"]
-HEIGHT = {"internal_api": 0, "accounts": 1, "repositories": 2, "kubernetes_agent": 3, "scim": 3, "storage_limits": 3}
+LAYERS = ["internal_api", "accounts", "repositories", "git_http", "kubernetes_agent", "scim", "storage_limits"]
+HEIGHT = {"internal_api": 0, "accounts": 1, "repositories": 2, "git_http": 3, "kubernetes_agent": 3, "scim": 3, "storage_limits": 3}
 
 
 def lint(directory: Path) -> subprocess.CompletedProcess[str]:

@@ -151,6 +151,7 @@ class InstanceSettings(Audited):
         choices=LFSIntegrityCheck,
         default=LFSIntegrityCheck.USED,
         help_text="Whether a push is refused whose LFS objects were not uploaded.",
+    )
     password_authentication_enabled_for_git = models.BooleanField(
         default=True, help_text="Whether Git over HTTP takes passwords, of people without a second factor; tokens always work."
     )

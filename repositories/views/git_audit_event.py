@@ -13,7 +13,6 @@ from repositories.policy import Action
 from repositories.selectors.facts import container_reference
 from repositories.services.git_audit_events import GitOperation, record_git_operation
 
-
 NOT_AUDITED = {"status": False, "message": "No git audit event needed"}
 WORKHORSE_CALLER = ServiceCaller(WORKHORSE.issuer)
 

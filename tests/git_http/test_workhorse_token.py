@@ -40,9 +40,8 @@ def test_a_token_of_another_secret_is_refused_and_not_repeated(git: Git) -> None
 @pytest.mark.parametrize("algorithm", ["none", "HS512"])
 def test_another_algorithm_is_refused(git: Git, algorithm: str) -> None:
     """contract: git-http 4."""
-    key = None if algorithm == "none" else service_secrets(WORKHORSE)[0]
-    with pytest.warns(jwt.warnings.InsecureKeyLengthWarning) if algorithm == "HS512" else pytest.MonkeyPatch.context():
-        token = jwt.encode({"iss": "gitlab-workhorse"}, key, algorithm=algorithm)
+    key = "" if algorithm == "none" else service_secrets(WORKHORSE)[0]
+    token = jwt.encode({"iss": "gitlab-workhorse"}, key, algorithm=algorithm)
     refused(with_token(token).both("pub/lic", PULL), 403)
 
 
@@ -128,8 +127,9 @@ def test_geo_proxy_by_something_else(stranger: Client) -> None:
 
 def test_two_slashes_and_dot_segments_are_cleaned(git: Git) -> None:
     """contract: git-http 19, and 10.2: what Workhorse matches without them, it sends on with them."""
-    for path in ("//pub/lic.git", "/pub//lic.git", "/pub/./lic.git", "/pub/other/../lic.git", "/pub%2Flic.git"):
-        allowed([git.client.get(f"{path}/info/refs?service={PULL}", HTTP_HOST="localhost")])
+    for path in ("//pub/lic.git", "/pub//lic.git", "/pub/./lic.git", "/pub/other/../lic.git"):
+        allowed([git.client.get("/", PATH_INFO=f"{path}/info/refs", QUERY_STRING=f"service={PULL}")])
+    allowed([git.client.get(f"/pub%2Flic.git/info/refs?service={PULL}")])
 
 
 def test_a_post_without_body_and_content_type(git: Git) -> None:
