@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from threading import Timer
 from urllib.parse import SplitResult, urlsplit
 
+from internal_api.host_names import is_host
+
 MOST_OF_AN_ANSWER = 16 * 1024
 """Bytes of an answer's body that are read."""
 LONGEST_URL = 2048
@@ -69,6 +71,8 @@ def parse_target(url: str) -> SplitResult:
         raise OutgoingError("The address cannot be read.") from error
     if parts.scheme not in _PORTS or not parts.hostname or port == 0:
         raise OutgoingError("The address must start with http:// or https:// and name a host.")
+    if not is_host(parts.hostname):
+        raise OutgoingError("The host of the address must be a host name or an IP address; an IPv6 address has no zone.")
     if parts.username is not None or parts.password is not None:
         raise OutgoingError("The address must not hold a user name or password; use the token.")
     return parts

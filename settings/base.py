@@ -1,11 +1,12 @@
 """The settings of every installation; what differs between two of them comes from the environment (settings/environment.py)."""
 
+import os
 from typing import Any
-from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from internal_api.host_names import host_of
 from internal_api.openapi_settings import SPECTACULAR
 from settings.environment import BASE_DIR, Environment, secret_in
 
@@ -18,7 +19,7 @@ VAR_DIR.mkdir(parents=True, exist_ok=True)
 
 EXTERNAL_URL = env.text("EXTERNAL_URL").rstrip("/")
 SSH_URL = env.text("SSH_URL").rstrip("/")
-EXTERNAL_HOST = urlsplit(EXTERNAL_URL).hostname
+EXTERNAL_HOST = host_of(EXTERNAL_URL)
 if not EXTERNAL_HOST:
     raise ImproperlyConfigured("EXTERNAL_URL must be an address such as https://git.example.com.")
 ALLOWED_HOSTS = [*env.items("ALLOWED_HOSTS"), EXTERNAL_HOST]
@@ -120,6 +121,8 @@ SPECTACULAR_SETTINGS = SPECTACULAR
 
 DECISION_SECONDS = env.number("DECISION_SECONDS")
 GITALY_TIMEOUT = env.number("GITALY_TIMEOUT")
+# gRPC's core writes lines of its own to stderr, past the formatter; what it tells there is also in the error of the call, which is logged.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 WEB_THREADS = env.number("WEB_THREADS")
 STRANGERS_PER_SECOND = env.number("STRANGERS_PER_SECOND")
 PREPARED = env.flag("DATABASE_PREPARED_STATEMENTS")

@@ -24,6 +24,13 @@ PLAIN = "must be made of plain letters, digits and signs, since it travels in a 
 
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("storages", {"name": "default", "gitaly_address": "gitaly"}, "gitaly_address: A Gitaly address starts with unix:"),
+    ("storages", {"name": "default", "gitaly_address": f"unix:/{'a' * 107}"}, "gitaly_address: The path of a Unix socket has at most 107"),
+    (
+        "storages",
+        {"name": "default", "gitaly_address": "tcp://localhost:99999"},
+        "gitaly_address: The port must be a number from 1 to 65535",
+    ),
+    ("storages", {"name": "default", "gitaly_address": "dns:///"}, "gitaly_address: '' is not a host name"),
     ("groups", {"path": "acme", "ip_allowlist": ["10.0.0.0/8", "office"]}, "ip_allowlist[1]: 'office' is not a range"),
     ("groups", {"path": "acme", "verified_email_domains": ["a b"]}, "verified_email_domains[0]: 'a b' is not a domain"),
     ("groups", {"path": "acme", "default_branch_push": "banana"}, "default_branch_push: 'banana' is none of"),
@@ -35,6 +42,8 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("groups", {"path": "acme", "saml": {"allowed_email_domains": ["@x"]}}, "saml.allowed_email_domains[0]: '@x' is not a domain"),
     ("groups", {"path": "acme", "security_policies": [{"name": "a", "yaml": "- a"}]}, f"security_policies[0].yaml: {POLICY}"),
     ("groups", {"path": "acme", "webhooks": [{"url": "nowhere"}]}, "webhooks[0].url: The address must start with"),
+    ("groups", {"path": "acme", "webhooks": [{"url": "http://%31/"}]}, "webhooks[0].url: The host of the address must be"),
+    ("groups", {"path": "acme", "webhooks": [{"url": "https://[fe80::1%25eth0]/"}]}, "webhooks[0].url: The host of the address must be"),
     ("groups", {"path": "acme", "name": "x" * 256}, "name: Ensure this value has at most 255 characters"),
     ("projects", {"path": "acme/rockets", "protected_tags": [{"name": "v[0-9]"}]}, "protected_tags"),
     (

@@ -10,6 +10,7 @@ from django.core.validators import MaxValueValidator
 from django.db import IntegrityError, models, transaction
 
 from internal_api.branch_names import is_valid_name
+from internal_api.host_names import host_of
 from internal_api.model_fields import StringListField, StructuredField, json_type_is
 from internal_api.models.audited import Audited
 from internal_api.setting_values import (
@@ -39,13 +40,9 @@ LONGEST_URL = 255
 def validate_web_url(url: str) -> None:
     """Raise ValidationError unless it is an absolute http(s) URL to which a path can be appended."""
     problem = f"{url!r} must be an http or https URL such as https://git.example.com"
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port  # the port is read, since that is when it is checked
-    except ValueError as error:
-        raise ValidationError(f"{problem}: {error}.") from error
-    if parts.scheme not in {"http", "https"} or not host:
+    if not url.startswith(("http://", "https://")) or host_of(url) is None:
         raise ValidationError(f"{problem}.")
+    parts = urlsplit(url)
     if len(url) > LONGEST_URL:
         raise ValidationError(f"The URL must have at most {LONGEST_URL} characters, not {len(url)}.")
     if parts.query or parts.fragment or "@" in parts.netloc or not url.isprintable() or " " in url:

@@ -3,7 +3,6 @@
 import base64
 import binascii
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -13,6 +12,7 @@ from django.utils import timezone
 
 from internal_api.blank_names import not_blank, validate_not_blank
 from internal_api.encryption import EncryptedTextField
+from internal_api.host_names import host_of
 from internal_api.masking import masked
 from internal_api.models import Audited
 from repositories.models import Project
@@ -116,12 +116,7 @@ class AgentEvent(models.Model):
 
 def validate_agent_url(url: str) -> None:
     """Raise ValidationError unless kas can call it."""
-    try:
-        parts = urlsplit(url)
-        is_callable = parts.scheme in {"grpc", "grpcs"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_callable = False
-    if not is_callable or not url.isprintable() or " " in url:
+    if not url.startswith(("grpc://", "grpcs://")) or host_of(url) is None or not url.isprintable() or " " in url:
         raise ValidationError("is not a grpc:// or grpcs:// address")
 
 

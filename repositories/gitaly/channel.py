@@ -23,6 +23,7 @@ from repositories.gitaly.errors import (
     RepositoryExistsError,
     RepositoryNotFoundError,
 )
+from repositories.gitaly_address import address_problem
 
 _OPTIONS = [
     ("grpc.keepalive_time_ms", 20_000),
@@ -60,8 +61,12 @@ def metadata_for(token: str | None, extra: Metadata) -> list[tuple[str, str | by
 def channel_to(address: str) -> grpc.Channel:
     """The channel to an address such as `unix:/path`, `tcp://host:port`, `tls://host:port` or `dns:host:port`.
 
-    Kept for as long as the process lives. A forked process makes its own: a channel does not survive a fork.
+    Kept for as long as the process lives. A forked process makes its own: a channel does not survive a fork. Raises
+    GitalyUnavailableError for what is no such address, such as one that was stored past all validation.
     """
+    problem = address_problem(address)
+    if problem:
+        raise GitalyUnavailableError(f"The storage's address is not valid. {problem}")
     key = (os.getpid(), address)
     with _lock:
         channel = _channels.get(key)

@@ -1,28 +1,31 @@
 """Where repositories live: Gitaly servers."""
 
-import re
 from functools import reduce
 from operator import or_
 from typing import ClassVar
 
-from django.core.validators import RegexValidator
+from django.core.exceptions import ValidationError
 from django.db import models
 
 from internal_api.blank_names import not_blank
 from internal_api.encryption import EncryptedTextField
 from internal_api.models import Audited
+from repositories.gitaly_address import SCHEMES, address_problem
 
 DEFAULT_ADDRESS = "unix:/run/gitaly/gitaly.socket"
-SCHEMES = ("unix:", "tcp://", "tls://", "dns:", "dns+tls:")
-GITALY_ADDRESS = r"\A(unix:|tcp://|tls://|dns:|dns\+tls:)\S+\Z"
-
-
 _ADDRESS_HAS_SCHEME = reduce(or_, (models.Q(gitaly_address__startswith=scheme) for scheme in SCHEMES))
 
 
 def is_gitaly_address(text: str) -> bool:
     """Whether it is an address that clients of Gitaly understand."""
-    return re.match(GITALY_ADDRESS, text) is not None
+    return address_problem(text) is None
+
+
+def validate_gitaly_address(text: str) -> None:
+    """Raise ValidationError unless it is an address that clients of Gitaly understand."""
+    problem = address_problem(text)
+    if problem:
+        raise ValidationError(problem)
 
 
 class Storage(Audited):
@@ -32,7 +35,7 @@ class Storage(Audited):
     gitaly_address = models.CharField(
         max_length=1024,
         default=DEFAULT_ADDRESS,
-        validators=[RegexValidator(GITALY_ADDRESS, "A Gitaly address starts with unix:, tcp://, tls://, dns: or dns+tls:.")],
+        validators=[validate_gitaly_address],
     )
     gitaly_token = EncryptedTextField(null=True, blank=True)
 
