@@ -1,20 +1,29 @@
 """Storages, groups and projects in a dumped seed file."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
+
+from django.db.models import Prefetch, QuerySet
 
 from accounts.models import User
 from internal_api.models import InstanceSettings
-from internal_api.seeding.dump import columns, register_key_dump, register_section_dump
+from internal_api.seeding.dump import SectionDump, columns, grouped, in_batches, register_key_dump, register_section_dump
 from repositories.models import (
     WEBHOOK_EVENTS,
     AccessLevel,
+    DeployKeyGrant,
     EnterpriseUser,
+    ErrorTrackingKey,
+    GroupLink,
+    GroupSSHCertificate,
+    Member,
     Namespace,
     NamespaceKind,
     Project,
     ProtectedBranch,
     ProtectedRefGrant,
+    ProtectedTag,
+    RedirectRoute,
     Storage,
     Webhook,
 )
@@ -39,38 +48,81 @@ _PROJECT = (
 )  # fmt: skip
 
 
-def _storages() -> Iterator[tuple[Any, dict[str, Any]]]:
-    for storage in Storage.objects.order_by("pk"):
-        yield storage, columns(storage, "name", "gitaly_address")
+Batches = Iterator[list[tuple[Any, dict[str, Any]]]]
+Lists = dict[int, list[Any]]
 
 
-def _groups() -> Iterator[tuple[Any, dict[str, Any]]]:
-    for group in Namespace.objects.filter(kind=NamespaceKind.GROUP).select_related("route").order_by("route__path"):
-        names = _GROUP if group.parent_id is not None else (*_GROUP, *_TOP_LEVEL)
-        yield group, {"path": group.route.path, **columns(group, *names)}
+def _storages() -> Batches:
+    for batch in in_batches(Storage.objects.all()):
+        yield [(storage, columns(storage, "name", "gitaly_address")) for storage in batch]
 
 
-def _projects() -> Iterator[tuple[Any, dict[str, Any]]]:
-    for project in Project.objects.select_related("route", "storage").order_by("route__path"):
-        repository = {
-            "storage": project.storage.name,
-            "exists": project.repository_exists,
-            **columns(project, "relative_path", "wiki_exists", "empty", "read_only", "default_branch"),
-        }
-        yield project, {"path": project.route.path, **columns(project, *_PROJECT), "repository": repository}
+def _all_groups() -> QuerySet[Namespace]:
+    return Namespace.objects.filter(kind=NamespaceKind.GROUP).select_related("route")
 
 
-def _members(place: Namespace | Project) -> dict[str, Any]:
-    members = place.members.select_related("user").order_by("user__username")
-    return {
-        member.user.username: {"access_level": _ROLES[member.access_level], "state": member.state, "expires_at": member.expires_at}
-        for member in members
+def _groups() -> Batches:
+    for batch in in_batches(_all_groups(), "route__path"):
+        yield [(group, _group(group)) for group in batch]
+
+
+def _group(group: Namespace) -> dict[str, Any]:
+    names = _GROUP if group.parent_id is not None else (*_GROUP, *_TOP_LEVEL)
+    return {"path": group.route.path, **columns(group, *names)}
+
+
+def _projects() -> Batches:
+    for batch in in_batches(Project.objects.select_related("route", "storage"), "route__path"):
+        yield [(project, _project(project)) for project in batch]
+
+
+def _project(project: Project) -> dict[str, Any]:
+    repository = {
+        "storage": project.storage.name,
+        "exists": project.repository_exists,
+        **columns(project, "relative_path", "wiki_exists", "empty", "read_only", "default_branch"),
     }
+    return {"path": project.route.path, **columns(project, *_PROJECT), "repository": repository}
 
 
-def _shares(place: Namespace | Project) -> dict[str, str]:
-    links = place.shared_with.select_related("group__route").order_by("group__route__path")
-    return {link.group.route.path: _ROLES[link.access_level] for link in links}
+class _Of:
+    """What the children of groups or of projects say: `column` is theirs that names the owner."""
+
+    def __init__(self, column: str) -> None:
+        self._id = f"{column}_id"
+        self._in = f"{column}__in"
+
+    def members(self, owners: Sequence[Any]) -> dict[int, dict[str, Any]]:
+        """By username."""
+        found: dict[int, dict[str, Any]] = {}
+        rows = Member.objects.filter(**{self._in: owners}).order_by("user__username")
+        for owner, username, level, state, expires_at in rows.values_list(
+            self._id, "user__username", "access_level", "state", "expires_at"
+        ):
+            found.setdefault(owner, {})[username] = {"access_level": _ROLES[level], "state": state, "expires_at": expires_at}
+        return found
+
+    def shares(self, owners: Sequence[Any]) -> dict[int, dict[str, str]]:
+        """By the invited group's path."""
+        found: dict[int, dict[str, str]] = {}
+        rows = GroupLink.objects.filter(**{self._in: owners}).order_by("group__route__path")
+        for owner, path, level in rows.values_list(self._id, "group__route__path", "access_level"):
+            found.setdefault(owner, {})[path] = _ROLES[level]
+        return found
+
+    def branches(self, owners: Sequence[Any]) -> Lists:
+        """By name."""
+        rules = ProtectedBranch.objects.filter(**{self._in: owners}).prefetch_related(_with_grants()).order_by("name")
+        return grouped((getattr(rule, self._id), _branch(rule)) for rule in rules)
+
+    def webhooks(self, owners: Sequence[Any]) -> Lists:
+        """Without their tokens, which are secrets."""
+        rows = Webhook.objects.filter(**{self._in: owners}).order_by("pk")
+        return grouped((getattr(row, self._id), _webhook(row)) for row in rows)
+
+
+def _with_grants() -> "Prefetch[Any, Any, Any]":
+    return Prefetch("grants", ProtectedRefGrant.objects.select_related("user", "group__route", "deploy_key"))
 
 
 def _grantee(grant: ProtectedRefGrant) -> Any:
@@ -87,12 +139,8 @@ def _grants(grants: Iterable[ProtectedRefGrant], kind: str) -> list[Any]:
     return sorted((_grantee(grant) for grant in grants if grant.kind == kind), key=str)
 
 
-def _branches(place: Namespace | Project) -> list[dict[str, Any]]:
-    return [_branch(rule) for rule in place.protected_branches.order_by("name")]
-
-
 def _branch(rule: ProtectedBranch) -> dict[str, Any]:
-    grants = list(rule.grants.select_related("user", "group__route", "deploy_key"))
+    grants = list(rule.grants.all())
     return {
         "name": rule.name,
         "push": _grants(grants, "push"),
@@ -101,57 +149,63 @@ def _branch(rule: ProtectedBranch) -> dict[str, Any]:
     }
 
 
-def _tags(project: Project) -> list[dict[str, Any]]:
-    return [{"name": rule.name, "create": _grants(rule.grants.all(), "create")} for rule in project.protected_tags.order_by("name")]
+def _tags(projects: Sequence[Project]) -> Lists:
+    rules = ProtectedTag.objects.filter(project__in=projects).prefetch_related(_with_grants()).order_by("name")
+    return grouped((rule.project_id, {"name": rule.name, "create": _grants(rule.grants.all(), "create")}) for rule in rules)
 
 
-def _deploy_keys(project: Project) -> list[dict[str, Any]]:
-    return [
-        {
-            **columns(grant.key, "id", "title", "key", "expires_at"),
-            "can_push": grant.can_push,
-            "owner": grant.key.user.username if grant.key.user else None,
-        }
-        for grant in project.deploy_key_grants.select_related("key__user").order_by("key")
-    ]
+def _deploy_keys(projects: Sequence[Project]) -> Lists:
+    grants = DeployKeyGrant.objects.filter(project__in=projects).select_related("key__user").order_by("key")
+    return grouped((grant.project_id, _deploy_key(grant)) for grant in grants)
 
 
-def _certificates(group: Namespace) -> list[dict[str, Any]]:
-    return [columns(row, "id", "title", "key") for row in group.ssh_certificates.order_by("pk")]
+def _deploy_key(grant: DeployKeyGrant) -> dict[str, Any]:
+    owner = grant.key.user.username if grant.key.user else None
+    return {**columns(grant.key, "id", "title", "key", "expires_at"), "can_push": grant.can_push, "owner": owner}
 
 
-def _enterprise_group(user: User) -> str | None:
-    row = EnterpriseUser.objects.filter(user=user).select_related("group__route").first()
-    return row.group.route.path if row else None
+def _certificates(groups: Sequence[Namespace]) -> Lists:
+    rows = GroupSSHCertificate.objects.filter(group__in=groups).order_by("pk")
+    return grouped((row.group_id, columns(row, "id", "title", "key")) for row in rows)
 
 
-def _webhooks(place: Namespace | Project | InstanceSettings) -> list[dict[str, Any]]:
-    """Without their tokens, which are secrets."""
-    rows = Webhook.objects.filter(instance=True) if isinstance(place, InstanceSettings) else place.webhooks.all()
-    return [
-        {**columns(row, "url", "active"), "events": [name for name, column in WEBHOOK_EVENTS.items() if getattr(row, column)]}
-        for row in rows.order_by("pk")
-    ]
+def _enterprise_groups(users: Sequence[User]) -> dict[int, str]:
+    rows = EnterpriseUser.objects.filter(user__in=users).select_related("group__route")
+    return {row.user_id: row.group.route.path for row in rows}
+
+
+def _webhook(row: Webhook) -> dict[str, Any]:
+    return {**columns(row, "url", "active"), "events": [name for name, column in WEBHOOK_EVENTS.items() if getattr(row, column)]}
+
+
+def _webhooks_of_instance(rows: Sequence[InstanceSettings]) -> Lists:
+    return {rows[0].pk: [_webhook(row) for row in Webhook.objects.filter(instance=True).order_by("pk")]}
+
+
+def _redirects(projects: Sequence[Project]) -> Lists:
+    found = grouped(RedirectRoute.objects.filter(project__in=projects).values_list("project_id", "path"))
+    return {project: sorted(paths) for project, paths in found.items()}
+
+
+def _error_tracking_keys(projects: Sequence[Project]) -> Lists:
+    rows = ErrorTrackingKey.objects.filter(project__in=projects).order_by("public_key")
+    return grouped((row.project_id, columns(row, "public_key", "active")) for row in rows)
 
 
 def register() -> None:
     """Make the sections and the keys known."""
-    register_section_dump("storages", 10, _storages)
-    register_section_dump("groups", 30, _groups)
-    register_section_dump("projects", 40, _projects)
-    for section in ("groups", "projects"):
-        register_key_dump(section, "members", _members)
-        register_key_dump(section, "shared_with", _shares)
-        register_key_dump(section, "protected_branches", _branches)
-    for section in ("instance", "groups", "projects"):
-        register_key_dump(section, "webhooks", _webhooks)
+    register_section_dump(SectionDump("storages", 10, _storages, Storage.objects.count))
+    register_section_dump(SectionDump("groups", 30, _groups, lambda: _all_groups().count()))
+    register_section_dump(SectionDump("projects", 40, _projects, Project.objects.count))
+    register_key_dump("instance", "webhooks", _webhooks_of_instance)
+    for section, of in (("groups", _Of("namespace")), ("projects", _Of("project"))):
+        register_key_dump(section, "members", of.members)
+        register_key_dump(section, "shared_with", of.shares)
+        register_key_dump(section, "protected_branches", of.branches)
+        register_key_dump(section, "webhooks", of.webhooks)
     register_key_dump("groups", "ssh_certificates", _certificates)
-    register_key_dump("users", "enterprise_group", _enterprise_group)
-    register_key_dump("projects", "redirects_from", lambda project: sorted(project.redirect_routes.values_list("path", flat=True)))
+    register_key_dump("users", "enterprise_group", _enterprise_groups)
+    register_key_dump("projects", "redirects_from", _redirects)
     register_key_dump("projects", "deploy_keys", _deploy_keys)
     register_key_dump("projects", "protected_tags", _tags)
-    register_key_dump(
-        "projects",
-        "error_tracking_keys",
-        lambda project: [columns(key, "public_key", "active") for key in project.error_tracking_keys.order_by("public_key")],
-    )
+    register_key_dump("projects", "error_tracking_keys", _error_tracking_keys)

@@ -1,16 +1,16 @@
 """Print the seed file that would rebuild this state."""
 
-import json
 from argparse import ArgumentParser
 from typing import Any
 
-import yaml
 from django.core.management.base import CommandError
-from django.db import transaction
 
 from internal_api.errors import DomainError
 from internal_api.management.operator import ExampleCommand
 from internal_api.seeding.dump import dump
+from internal_api.seeding.progress import ProgressLines
+from internal_api.seeding.snapshot import snapshot
+from internal_api.seeding.writers import JSONWriter, YAMLWriter
 
 
 class Command(ExampleCommand):
@@ -23,12 +23,10 @@ class Command(ExampleCommand):
         parser.add_argument("--json", action="store_true", help="print JSON instead of YAML")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Read everything in one transaction."""
+        """Read everything in one snapshot, and write it piece by piece; what was written before an error is of no use."""
+        writer = (JSONWriter if options["json"] else YAMLWriter)(lambda text: self.stdout.write(text, ending=""))
         try:
-            with transaction.atomic():
-                document = dump()
+            with snapshot():
+                dump(writer, ProgressLines(self.stderr.write))
         except DomainError as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(
-            json.dumps(document, indent=2) if options["json"] else yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
-        )
