@@ -14,5 +14,6 @@ urlpatterns = [
     path("-/readiness", _ready),
     path("api/schema", SchemaViewSet.as_view({"get": "retrieve"})),
     path("docs", ReferenceViewSet.as_view({"get": "retrieve"})),
-    path("metrics", MetricsViewSet.as_view({"get": "retrieve"})),
+    path("metrics", MetricsViewSet.as_view({"get": "node"})),
+    path("metrics/database", MetricsViewSet.as_view({"get": "database"})),
 ]

@@ -1,7 +1,8 @@
 """What the service counts and measures, in Prometheus' terms; every name begins with `internal_api_`.
 
-With several processes (gunicorn) each writes into PROMETHEUS_MULTIPROC_DIR and any of them answers for all. What the database
-knows anyway, such as the length of the queue, is asked when /metrics is read: by collectors that the apps register.
+/metrics tells what the processes of one node have counted, and the state of what that node depends on. With several processes
+(gunicorn) each counts in PROMETHEUS_MULTIPROC_DIR and any of them answers for all. What holds for the whole installation, such as the
+length of the queue, is told by /metrics/database (internal_api/database_metrics.py), so that it is told once.
 """
 
 import os
@@ -12,8 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from internal_api.registrations import load_registrations
-from internal_api.workers import queue_state
+from internal_api.metrics_directory import VARIABLE, reading
 
 OURS = CollectorRegistry()
 """What this process counts."""
@@ -37,13 +37,6 @@ gitaly_refusals = Counter(
 rate_limit_hits = Counter("internal_api_rate_limit_hits", "Requests that came too often", ("limit",), registry=OURS)
 refused_tokens = Counter("internal_api_refused_tokens", "Requests with a service token that proves nothing", ("caller",), registry=OURS)
 
-_collectors: dict[str, Callable[[], Iterable[Metric]]] = {}
-
-
-def register_collector(name: str, collect: Callable[[], Iterable[Metric]]) -> None:
-    """Make known what the database is asked when the metrics are read."""
-    _collectors[name] = collect
-
 
 @lru_cache(maxsize=1024)
 def _of_endpoint(endpoint: str, method: str, status: int) -> tuple[Histogram, Histogram]:
@@ -56,15 +49,6 @@ def observe_request(endpoint: str, method: str, status: int, seconds: float, sql
     duration, number = _of_endpoint(endpoint, method, status)
     duration.observe(seconds)
     number.observe(sql)
-
-
-class _FromTheDatabase(Collector):
-    """The registered collectors, for Prometheus' own interface."""
-
-    def collect(self) -> Iterator[Metric]:
-        load_registrations("metrics")
-        for collect in _collectors.values():
-            yield from collect()
 
 
 def gauge(name: str, help_text: str, values: Iterable[tuple[dict[str, str], float]]) -> Metric:
@@ -86,27 +70,29 @@ def _filled(family: Metric, values: Iterable[tuple[dict[str, str], float]]) -> M
     return family
 
 
-def exposition() -> bytes:
-    """Everything, as Prometheus reads it."""
-    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-        registry = CollectorRegistry()
-        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the package's own
-        counted = generate_latest(registry)
-    else:
-        counted = generate_latest(OURS)
-    kept = CollectorRegistry()
-    kept.register(_FromTheDatabase())
-    return counted + generate_latest(kept)
+class _Now(Collector):
+    """Collects what a function finds at the moment it is asked."""
+
+    def __init__(self, find: Callable[[], Iterable[Metric]]) -> None:
+        self._find = find
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._find()
 
 
-def _background_work() -> Iterable[Metric]:
-    state = queue_state()
-    tasks = [({"state": name}, float(getattr(state, name))) for name in ("ready", "running", "failed")]
-    yield gauge("internal_api_tasks", "Background tasks by state; failed ones are not tried again", tasks)
-    yield gauge("internal_api_task_oldest_seconds", "How long the oldest task has waited", [({}, state.oldest_seconds)])
-    yield gauge("internal_api_workers", "Workers that are alive", [({}, float(state.workers))])
+def exposition_of(find: Callable[[], Iterable[Metric]]) -> bytes:
+    """Return what a function finds now, as Prometheus reads it."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Now(find))
+    return generate_latest(registry)
 
 
-def register() -> None:
-    """Make the kernel's own collector known."""
-    register_collector("background work", _background_work)
+def counted() -> bytes:
+    """Return what the processes of this node have counted, as Prometheus reads it."""
+    directory = os.environ.get(VARIABLE)
+    if not directory:
+        return generate_latest(OURS)
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry, directory)  # type: ignore[no-untyped-call]  # the package's own
+    with reading(directory):
+        return generate_latest(registry)

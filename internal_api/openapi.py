@@ -169,7 +169,8 @@ OPERATIONS: dict[tuple[str, str], Operation | None] = {
     ),
     ("HealthViewSet", "live"): Operation("Does the process answer?", {200: _HEALTH}, always=()),
     ("HealthViewSet", "ready"): Operation("Is what it needs there?", {200: _HEALTH, 503: _HEALTH}, always=()),
-    ("MetricsViewSet", "retrieve"): None,
+    ("MetricsViewSet", "node"): None,
+    ("MetricsViewSet", "database"): None,
     ("SchemaViewSet", "retrieve"): None,
     ("ReferenceViewSet", "retrieve"): None,
 }

@@ -12,10 +12,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
-from django.db.models import Min
+from django.db.models import Count, Min, QuerySet
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
@@ -73,15 +74,27 @@ class QueueState:
     oldest_seconds: float
 
 
+MOST_COUNTED = 10_000
+"""No more tasks are counted: a queue of a million costs no more than one of these."""
+
+
 def queue_state() -> QueueState:
-    """As it is now; `failed` counts those that are not tried again."""
+    """Return the state as it is now, each number up to MOST_COUNTED; `failed` counts those that are not tried again.
+
+    The oldest task is looked for among the first of the queue, which are the oldest of equal priority.
+    """
     now = timezone.now()
     tasks = DBTaskResult.objects
-    oldest = tasks.ready().aggregate(oldest=Min("enqueued_at"))["oldest"]
+    first_ready = tasks.ready().values("enqueued_at")[:MOST_COUNTED]
+    ready = first_ready.aggregate(number=Count("*"), oldest=Min("enqueued_at"))
     return QueueState(
         workers=TaskWorker.objects.filter(seen_at__gt=dead_before(now)).count(),
-        ready=tasks.ready().count(),
-        running=tasks.running().count(),
-        failed=tasks.failed().filter(**{f"worker_ids__{TRIES - 1}__isnull": False}).count(),
-        oldest_seconds=(now - oldest).total_seconds() if oldest else 0.0,
+        ready=ready["number"],
+        running=_count(tasks.running()),
+        failed=_count(tasks.failed().filter(**{f"worker_ids__{TRIES - 1}__isnull": False})),
+        oldest_seconds=(now - ready["oldest"]).total_seconds() if ready["oldest"] else 0.0,
     )
+
+
+def _count(tasks: "QuerySet[DBTaskResult[..., Any]]") -> int:
+    return tasks.order_by().values("pk")[:MOST_COUNTED].count()

@@ -81,7 +81,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("WEBHOOK_ALLOWED_TARGETS", list, [], "Hosts, host:port or ranges inside the network that webhooks may call"),
     Option("WEBHOOK_DELIVERY_RETENTION_DAYS", int, 30, "Age at which `clean_up` removes webhook deliveries; 0 keeps them"),
     Option("TRUSTED_ADDRESSES", list, ["127.0.0.0/8", "::1/128"], "Callers that stand for many people: no rate limit by address"),
-    Option("MONITORING_ALLOWLIST", list, ["127.0.0.0/8", "::1/128"], "Addresses that may read /metrics"),
+    Option("MONITORING_ALLOWLIST", list, ["127.0.0.0/8", "::1/128"], "Addresses that may read /metrics and /metrics/database"),
     Option("LOG_LEVEL", str, "INFO", "Least severe log line that is written"),
     Option("LOG_FORMAT", str, "json", "json for one object a line, text for people at a terminal"),
     Option("DEBUG", bool, False, "Django's debug pages; never in production"),

@@ -1,17 +1,14 @@
 """gunicorn for this work: many short requests, some that wait for Gitaly, and pushes that come back with further requests."""
 
 import os
-import shutil
-import tempfile
-from pathlib import Path
 from typing import Any
 
+from internal_api.metrics_directory import keep_counts_of, open_directory
 from settings.cpu_limit import available_cpus
 from settings.environment import Environment
 
-# Each process counts for itself in a file of its own; whoever is asked for /metrics adds them up. Set before the application is loaded.
-metrics_directory = Path(tempfile.mkdtemp(prefix="metrics-"))
-os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics_directory)
+# Each process counts for itself in files of its own; whoever is asked for /metrics adds them up. Set before the application is loaded.
+metrics_directory = open_directory()
 
 bind = os.environ.get("BIND", "localhost:3001").split(",")
 workers = int(os.environ.get("WEB_CONCURRENCY") or available_cpus())
@@ -46,15 +43,11 @@ control_socket_disable = True
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    """What a worker counted stays; its gauges go."""
-    from prometheus_client import multiprocess  # noqa: PLC0415  reads the directory's name when it is imported
-
-    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]  # the package's own
-
-
-def on_exit(server: Any) -> None:
-    """Counters begin anew with the next start."""
-    shutil.rmtree(metrics_directory, ignore_errors=True)
+    """What a worker counted stays; its gauges go. A failure is logged: raised here, it would end the server."""
+    try:
+        keep_counts_of(metrics_directory, worker.pid)
+    except Exception:
+        server.log.exception("What worker %s counted could not be added up", worker.pid)
 
 
 def when_ready(server: Any) -> None:

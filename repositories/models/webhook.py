@@ -75,6 +75,7 @@ class Webhook(Audited):
             models.UniqueConstraint(fields=["project", "url"], condition=models.Q(project__isnull=False), name="webhook_unique_in_project"),
             models.UniqueConstraint(fields=["url"], condition=models.Q(instance=True), name="webhook_unique_in_instance"),
         ]
+        indexes: ClassVar = [models.Index(fields=["id"], condition=models.Q(active=False), name="webhook_inactive")]
 
     def __str__(self) -> str:
         return self.url

@@ -21,8 +21,8 @@ def key(ann: User, rockets: Project) -> SSHKey:
     return SSHKeyFactory.create(user=ann)
 
 
-def told(caller: Client) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
-    page = caller.get("/metrics")
+def told(caller: Client, path: str = "/metrics") -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    page = caller.get(path)
     assert page.status_code == 200
     families = text_string_to_metric_families(page.content.decode())
     return {(sample.name, tuple(sorted(sample.labels.items()))): sample.value for family in families for sample in family.samples}
@@ -64,7 +64,7 @@ def test_refused_tokens_are_counted_by_caller(stranger: Client, db: None) -> Non
 
 def test_what_the_database_knows_is_told(stranger: Client, db: None) -> None:
     follow_push.enqueue(0, "")
-    found = told(stranger)
+    found = told(stranger, "/metrics/database")
     assert found["internal_api_tasks", (("state", "ready"),)] == 1
     assert found["internal_api_workers", ()] == 0
     assert ("internal_api_task_oldest_seconds", ()) in found

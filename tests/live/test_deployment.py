@@ -172,8 +172,8 @@ def test_a_group_with_a_slash_in_its_path_goes_through_the_proxy(site: Site) -> 
         assert (through[0] == 200) is (path == "acme")
 
 
-def metrics(site: Site) -> dict[str, float]:
-    status, body, _ = ask(f"{site.service.url}/metrics")
+def metrics(site: Site, path: str = "/metrics") -> dict[str, float]:
+    status, body, _ = ask(f"{site.service.url}{path}")
     assert status == 200
     found: dict[str, float] = {}
     for family in text_string_to_metric_families(body.decode()):
@@ -195,7 +195,8 @@ def test_every_metric_of_the_dashboard_and_of_the_alerts_exists(site: Site) -> N
     # Those of this process too, since nobody has called Gitaly or come too often here.
     for labelled in (kernel.gitaly_calls.labels("ServerInfo", "OK"), kernel.rate_limit_hits.labels("x"), kernel.refused_tokens.labels("x")):
         assert labelled is not None
-    known = {sample.name for family in kernel.OURS.collect() for sample in family.samples} | set(metrics(site))
+    known = {sample.name for family in kernel.OURS.collect() for sample in family.samples}
+    known |= set(metrics(site)) | set(metrics(site, "/metrics/database"))
     dashboard = json.loads((ROOT / "deploy" / "grafana-dashboard.json").read_text())
     texts = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
     texts += [rule["expr"] for group in yaml.safe_load((ROOT / "deploy" / "alerts.yaml").read_text())["groups"] for rule in group["rules"]]
@@ -205,10 +206,12 @@ def test_every_metric_of_the_dashboard_and_of_the_alerts_exists(site: Site) -> N
 
 
 def test_a_reload_loses_no_request(site: Site) -> None:
-    """`systemctl reload`: HUP starts new workers with new secrets while the old ones finish."""
+    """`systemctl reload`: HUP starts new workers with new secrets while the old ones finish. What both counted is kept."""
     token = site.service.shell_token()
     process = site.service.process
     assert process is not None
+    (files,) = directories_of_metrics(process.pid)
+    before = metrics(site).get("internal_api_decisions_total", 0.0)
     headers = {"Gitlab-Shell-Api-Request": token}
 
     def pull(number: int) -> int:
@@ -218,6 +221,16 @@ def test_a_reload_loses_no_request(site: Site) -> None:
 
     with ThreadPoolExecutor(4) as pool:
         assert set(pool.map(pull, range(200))) == {200}
+    wait_until(lambda: len(list(files.glob("histogram_*.db"))) == 3, "one file of each worker, and one of those that have ended")
+    assert metrics(site)["internal_api_decisions_total"] == before + 200
+    assert directories_of_metrics(process.pid) == [files]
+
+
+def directories_of_metrics(master: int) -> list[Path]:
+    """Those that a gunicorn's processes use, the first process's included."""
+    children = Path(f"/proc/{master}/task/{master}/children").read_text().split()
+    opened = {str(link.readlink()) for pid in [str(master), *children] for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()}
+    return sorted({Path(name).parent for name in opened if name.endswith((".db", "owned.lock")) and "/metrics-" in name})
 
 
 def test_the_shell_secret_is_rotated_without_a_gap(site: Site) -> None:

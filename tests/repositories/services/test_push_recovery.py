@@ -16,8 +16,8 @@ from django.utils import timezone
 
 from accounts.models import SSHKey, User
 from internal_api.clean_up import clean_up
+from internal_api.database_metrics import database_exposition
 from internal_api.doctor import Consultation, examine
-from internal_api.metrics import exposition
 from internal_api.shared_store import SharedStore
 from internal_api.sweeps import sweep
 from repositories.models import PendingPush, Project, PushEvent, Storage, Webhook, WebhookDelivery
@@ -510,11 +510,11 @@ def test_operators_see_what_waits_and_what_was_recovered(repository: Repository)
     assert told() == "1 pushes are allowed and not reported yet, none is overdue"
     PendingPush.objects.update(created_at=timezone.now() - timedelta(hours=2), due_at=timezone.now() - timedelta(hours=1))
     assert told() == "1 pushes were not reported and not looked at, the oldest was allowed 2.0 hours ago"
-    metrics = exposition().decode()
+    metrics = database_exposition().decode()
     assert "internal_api_pending_pushes 1.0" in metrics
     assert "internal_api_pending_push_oldest_seconds 72" in metrics
     recover_pushes(timezone.now())
-    metrics = exposition().decode()
+    metrics = database_exposition().decode()
     assert "internal_api_pending_pushes 0.0" in metrics
     assert "internal_api_recovered_pushes 1.0" in metrics
 

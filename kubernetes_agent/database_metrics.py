@@ -1,11 +1,12 @@
-"""What kas has counted, for /metrics."""
+"""What kas has counted, for /metrics/database."""
 
 from collections.abc import Iterable
 
 from django.utils import timezone
 from prometheus_client.core import Metric
 
-from internal_api.metrics import counter, gauge, register_collector
+from internal_api.database_metrics import register_collector
+from internal_api.metrics import counter, gauge
 from kubernetes_agent.selectors.agents import connected_agents
 from kubernetes_agent.selectors.metrics import counter_readings
 

@@ -1,0 +1,163 @@
+"""What the database knows of the whole installation: always a page, at a cost that does not grow with the tables."""
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection, connections
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from prometheus_client.core import Metric
+
+from internal_api import database_metrics, node_metrics, workers
+from internal_api.database_metrics import database_exposition
+from repositories.models import DeliveryLane, PendingPush, Project, PushEvent, Webhook
+from tests.internal_api.test_metrics import told
+
+TASKS = """
+INSERT INTO django_tasks_database_dbtaskresult (id, status, enqueued_at, args_kwargs, priority, task_path, worker_ids, queue_name,
+  backend_name, run_after, exception_class_path, traceback)
+SELECT gen_random_uuid(), %s, now(), '{}', 0, 'x', '[]', 'default', 'default', '9999-01-01T00:00:00Z', '', ''
+FROM generate_series(1, %s)
+"""
+DELIVERIES = """
+INSERT INTO repositories_webhookdelivery (lane_id, push_event_id, position, event, ref, payload, idempotency_key, state, attempts,
+  next_attempt_at, response_headers, response_body, error, created_at)
+SELECT %s, %s, coalesce((SELECT max(position) FROM repositories_webhookdelivery), 0) + number, 'push', '', jsonb_build_object('x', repeat('x', 500)),
+  gen_random_uuid(), %s, 1, now(), '{}', '', '', now()
+FROM generate_series(1, %s) AS number
+"""
+PUSHES = """
+INSERT INTO repositories_pushevent (project_id, gl_repository, identifier, changes, push_options, gitaly_context, correlation_id, response,
+  created_at, followed_at, recovered)
+SELECT %s, 'project-1', 'user-1', '[]', '{}', '{}', '', '{}', now(), now(), number %% 10000 = 0
+FROM generate_series(1, %s) AS number
+"""
+GROWING = ("django_tasks_database_dbtaskresult", "repositories_webhookdelivery", "repositories_pushevent")
+
+
+def test_facts_that_cannot_be_read_are_left_out_and_named(stranger: Client, db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> Iterable[Metric]:
+        raise OperationalError("canceling statement due to statement timeout")
+
+    database_exposition()
+    monkeypatch.setitem(database_metrics._collectors, "pushes", broken)  # noqa: SLF001  the registry has no way to take one back
+    found = told(stranger, "/metrics/database")
+    assert found["internal_api_database_facts", (("facts", "pushes"),)] == 0
+    assert found["internal_api_database_facts", (("facts", "background work"),)] == 1
+    assert ("internal_api_pending_pushes", ()) not in found
+    assert ("internal_api_workers", ()) in found
+
+
+@pytest.fixture
+def unreachable(db: None) -> Iterator[None]:
+    def refuse(*arguments: Any, **options: Any) -> None:
+        raise OperationalError("connection refused")
+
+    with pytest.MonkeyPatch.context() as patch:  # which ends before the test's transaction is rolled back
+        patch.setattr(connections["default"], "cursor", refuse)
+        yield
+
+
+def test_a_database_that_is_away_is_told_by_both_pages(unreachable: None, stranger: Client) -> None:
+    found = told(stranger, "/metrics/database")
+    assert found["internal_api_database", (("state", "unreachable"),)] == 1
+    assert {value for (name, _), value in found.items() if name == "internal_api_database_facts"} == {0}
+    found = told(stranger)
+    assert found["internal_api_database", (("state", "unreachable"),)] == 1
+    assert found["internal_api_ready", (("check", "database"),)] == 0
+    assert any(name == "internal_api_request_duration_seconds_count" for name, _ in found), "what was counted is told all the same"
+
+
+def test_a_page_of_a_node_asks_the_database_only_how_it_is(stranger: Client, db: None) -> None:
+    told(stranger)
+    with CaptureQueriesContext(connection) as captured:
+        told(stranger)
+    assert not [
+        query["sql"]
+        for query in captured
+        if "_" in query["sql"].replace("transaction_read_only", "").replace("busy_timeout", "").replace("user_version", "")
+    ]
+
+
+def test_nothing_is_counted_beyond_a_limit(db: None, monkeypatch: pytest.MonkeyPatch, stranger: Client, rockets: Project) -> None:
+    monkeypatch.setattr(database_metrics, "MOST", 3)
+    for number in range(5):
+        PendingPush.objects.create(
+            project=rockets, gl_repository="project-1", digest=str(number), packed_changes=b"", due_at=timezone.now()
+        )
+    assert told(stranger, "/metrics/database")["internal_api_pending_pushes", ()] == 3
+
+
+class Cost:
+    """What the pages read from the growing tables: rows and buffers, by EXPLAIN ANALYZE of each of their queries."""
+
+    def __init__(self) -> None:
+        self.rows = self.buffers = self.statements = 0
+        for page in (node_metrics.node_exposition, database_exposition):
+            with CaptureQueriesContext(connection) as captured:
+                page()
+            for sql in [query["sql"] for query in captured if query["sql"].startswith("SELECT")]:
+                self.statements += 1
+                if any(table in sql for table in GROWING):
+                    self._explain(sql)
+
+    def _explain(self, sql: str) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}")
+            found = cursor.fetchone()[0]
+        plan = (json.loads(found) if isinstance(found, str) else found)[0]["Plan"]
+        self.buffers += plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+        self._count_rows(plan)
+
+    def _count_rows(self, node: dict[str, Any]) -> None:
+        if "Relation Name" in node:
+            self.rows += node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
+        for child in node.get("Plans", ()):
+            self._count_rows(child)
+
+
+def _take_your_time(cursor: Any) -> None:
+    """The limit of a page's queries lasts as long as its transaction, which here is the test's."""
+    cursor.execute("SET LOCAL statement_timeout = 0")
+
+
+@pytest.mark.postgresql
+def test_the_pages_cost_the_same_whatever_the_tables_hold(db: None, rockets: Project) -> None:
+    """A hundred thousand of each are as cheap as a thousand: rows and blocks that are read, and statements."""
+    webhook = Webhook.objects.create(url="https://example.com/", project=rockets)
+    lane = DeliveryLane.objects.create(webhook=webhook, project=rockets)
+    push = PushEvent.objects.create(project=rockets, gl_repository="project-1")
+    costs: list[Cost] = []
+    Cost()  # the first page of a process also looks for missing migrations
+    with connection.cursor() as cursor:
+        for number in (1_000, 9_000, 90_000):
+            _take_your_time(cursor)
+            for status in ("SUCCESSFUL", "FAILED"):
+                cursor.execute(TASKS, [status, number if status == "SUCCESSFUL" else 10])
+            cursor.execute(DELIVERIES, [lane.pk, push.pk, "delivered", number])
+            cursor.execute(PUSHES, [rockets.pk, number])
+            for table in GROWING:
+                cursor.execute(f"ANALYZE {table}")
+            costs.append(Cost())
+        assert len({cost.statements for cost in costs}) == 1
+        assert costs[2].rows <= costs[1].rows + 100, [cost.rows for cost in costs]
+        assert costs[2].buffers <= costs[1].buffers + 200, [cost.buffers for cost in costs]
+        # And with a hundred thousand that wait, no more is looked at than what is counted.
+        _take_your_time(cursor)
+        cursor.execute(TASKS, ["READY", 100_000])
+        cursor.execute(DELIVERIES, [lane.pk, push.pk, "waiting", 50_000])
+        for table in GROWING:
+            cursor.execute(f"ANALYZE {table}")
+    assert Cost().rows <= 2.5 * database_metrics.MOST + costs[2].rows
+    assert workers.queue_state().ready == database_metrics.MOST
+
+
+@pytest.mark.postgresql
+def test_sizes_are_estimates(stranger: Client, db: None, rockets: Project) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(PUSHES, [rockets.pk, 5_000])
+        cursor.execute("ANALYZE repositories_pushevent")
+    assert told(stranger, "/metrics/database")["internal_api_table_rows", (("table", "repositories_pushevent"),)] == 5_000
