@@ -24,7 +24,7 @@ from internal_api.json_input import InvalidJSONError, decode_embedded
 from internal_api.models import InstanceSettings
 from internal_api.secret_files import files_beside
 from internal_api.service_tokens import KAS, SHELL, Service, UnusableSecretError
-from internal_api.shared_store import shared_store
+from internal_api.shared_store import StoreState, shared_store
 from internal_api.stored_value_checks import register_models
 from internal_api.workers import LONG_WAIT, queue_state
 
@@ -56,11 +56,25 @@ def _database(_: Consultation) -> Iterator[Finding]:
 
 def _shared_store(_: Consultation) -> Iterator[Finding]:
     kind = "Redis" if settings.REDIS_URL else "the database"
-    if shared_store().is_healthy():
+    state = shared_store().state()
+    if state is StoreState.READY:
         yield well("shared store", kind)
+    elif settings.REDIS_URL:
+        yield problem("shared store", _REDIS_IS[state], f"{_REDIS_ADVICE[state]}; until then pushes are counted in the database.")
     else:
-        advice = "Start Redis, or correct REDIS_URL; until then pushes are refused." if settings.REDIS_URL else "Look at the database."
-        yield problem("shared store", f"{kind} does not answer", advice)
+        yield problem("shared store", "the database does not answer", "Look at the database.")
+
+
+_REDIS_IS = {
+    StoreState.UNREACHABLE: "Redis does not answer",
+    StoreState.FULL: "Redis is full",
+    StoreState.READ_ONLY: "Redis can only be read",
+}
+_REDIS_ADVICE = {
+    StoreState.UNREACHABLE: "Start Redis, or correct REDIS_URL",
+    StoreState.FULL: "Raise its maxmemory, or let nobody else fill it",
+    StoreState.READ_ONLY: "Let REDIS_URL name the primary, or its sentinels, and see that its disk is not full",
+}
 
 
 def _workers(_: Consultation) -> Iterator[Finding]:

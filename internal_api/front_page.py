@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 
 from internal_api.models import RefusedPeer
 from internal_api.registrations import load_registrations
-from internal_api.shared_store import shared_store
+from internal_api.shared_store import StoreState, shared_store
 from internal_api.workers import LONG_WAIT, queue_state
 
 
@@ -48,11 +48,12 @@ def panels() -> list[Panel]:
 
 
 def _health() -> Panel:
-    is_healthy = shared_store().is_healthy()
+    state = shared_store().state()
     refused = RefusedPeer.objects.filter(day=timezone.now().date()).aggregate(number=Sum("number"))["number"] or 0
     peers = Line("Tokens refused today", str(refused), address=reverse("admin:internal_api_refusedpeer_changelist"))
     database = Line("Database", "answers")  # or this page would not be there
-    return Panel("Health", (database, Line("Shared store", "answers" if is_healthy else "away", is_bad=not is_healthy), peers))
+    store = Line("Shared store", "answers" if state is StoreState.READY else state.value, is_bad=state is not StoreState.READY)
+    return Panel("Health", (database, store, peers))
 
 
 def _background_work() -> Panel:

@@ -1,14 +1,16 @@
 """Whether the service is well enough to be asked: what load balancers and orchestrators look at (contract: decisions 21a)."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from internal_api.draining import is_draining
 from internal_api.exception_handler import is_read_only
-from internal_api.shared_store import shared_store
+from internal_api.shared_store import StoreState, shared_store
 
 _migrated: set[str] = set()
 
@@ -81,8 +83,49 @@ def _sqlite_state(cursor: Any) -> DatabaseState:
 
 
 _CHECKS: dict[str, Callable[[], bool]] = {"database": _database, "migrations": _migrations, "shared_store": _shared_store}
+OPTIONAL = frozenset({"shared_store"})
+"""Without one of the others no pull is answered, and a load balancer is told to go elsewhere."""
+
+
+class Status(StrEnum):
+    """What a load balancer and a monitoring system are to think of this node."""
+
+    OK = "ok"
+    DEGRADED = "degraded"
+    """Pulls are answered, so it is ready, but something it can go on without is not as it should be."""
+    DRAINING = "draining"
+    """It serves, and is about to stop."""
+    FAILED = "failed"
 
 
 def readiness() -> dict[str, bool]:
-    """Each thing that has to be well, by its name."""
+    """Each thing that this node looks at, by its name, and whether it is well."""
     return {name: check() for name, check in _CHECKS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class NodeState:
+    """The state of this node, and of each thing that it depends on."""
+
+    status: Status
+    checks: dict[str, bool]
+    database: DatabaseState
+    shared_store: StoreState
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether requests are to be sent here."""
+        return self.status in {Status.OK, Status.DEGRADED}
+
+
+def node_state() -> NodeState:
+    """Look at each of them. Redis is optional in operation: without it the node is degraded, not unready."""
+    checks, database, store = readiness(), database_state(), shared_store().state()
+    is_whole = database is DatabaseState.READ_WRITE and store is StoreState.READY
+    if is_draining():
+        status = Status.DRAINING
+    elif not all(is_well for name, is_well in checks.items() if name not in OPTIONAL):
+        status = Status.FAILED
+    else:
+        status = Status.OK if is_whole else Status.DEGRADED
+    return NodeState(status, checks, database, store)

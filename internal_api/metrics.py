@@ -35,6 +35,12 @@ gitaly_refusals = Counter(
     "internal_api_gitaly_refusals", "Calls that were not made: too many wait (busy), or it did not answer (away)", ("why",), registry=OURS
 )
 rate_limit_hits = Counter("internal_api_rate_limit_hits", "Requests that came too often", ("limit",), registry=OURS)
+redis_fallbacks = Counter(
+    "internal_api_redis_fallbacks",
+    "What went on without Redis: kept in the database, counted by one process, or left out",
+    ("use",),
+    registry=OURS,
+)
 refused_tokens = Counter("internal_api_refused_tokens", "Requests with a service token that proves nothing", ("caller",), registry=OURS)
 
 

@@ -156,9 +156,10 @@ def schema() -> dict[str, Any]:
 
 _HEALTH = thing(
     {
-        "status": one_of("ok", "failed"),
+        "status": one_of("ok", "degraded", "draining", "failed"),
         "checks?": {"type": "object", "additionalProperties": FLAG},
         "database?": one_of("read-write", "read-only", "unreachable"),
+        "shared_store?": one_of("ready", "read-only", "full", "unreachable"),
     }
 )
 OPERATIONS: dict[tuple[str, str], Operation | None] = {

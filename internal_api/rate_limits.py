@@ -2,7 +2,8 @@
 
 A round trip to Redis costs a sixth of a decision, and nearly nobody comes near a limit. So each process counts for itself and tells
 Redis in steps of a hundredth of the limit. What it does not know yet is what the others have not told: of a limit of 600, at most five
-requests for each other process. Limits below 200 are counted one by one.
+requests for each other process. Limits below 200 are counted one by one. While Redis cannot be used each process refuses what is
+above the limit by its own count.
 """
 
 import hashlib
@@ -15,7 +16,7 @@ from django.conf import settings
 
 from internal_api.errors import TooManyRequestsError
 from internal_api.metrics import rate_limit_hits
-from internal_api.shared_store import SharedStoreError, shared_store
+from internal_api.shared_store import SharedStoreError, shared_store, went_without_redis
 
 logger = logging.getLogger(__name__)
 WINDOW = 60
@@ -54,7 +55,12 @@ def _counted(key: str, window: int, step: int) -> int:
             return count.told + untold
         count.untold = 0
         count.told += untold  # for the threads that come while Redis is asked
-    total = shared_store().count_in_window(f"{key}:{window}", WINDOW * 2, untold)
+    try:
+        total = shared_store().count_in_window(f"{key}:{window}", WINDOW * 2, untold)
+    except SharedStoreError as error:
+        logger.warning("A rate limit is counted by this process alone: %s", error)
+        went_without_redis("rate_limit")
+        return count.told
     with _lock:
         count.told = max(count.told, total)
     return total
@@ -71,17 +77,13 @@ def limit(name: str, threshold: int, *parts: str) -> None:
 
     The caller is told to wait for the rest of the minute, after which it is served, or for the longest wait that may be told
     (decisions 4b). gitlab-sshd asks three times: it is served if the minute ends within twice that, and gives up after it
-    otherwise. While Redis is unreachable nobody is held up.
+    otherwise.
     """
     if not threshold:
         return
     key = ":".join(["application_rate_limiter", name, *(_part(part) for part in parts if part)])
-    try:
-        now = time.time()
-        number = _counted(key, int(now) // WINDOW, max(threshold // STEPS, 1))
-    except SharedStoreError as error:
-        logger.warning("A rate limit could not be counted: %s", error)
-        return
+    now = time.time()
+    number = _counted(key, int(now) // WINDOW, max(threshold // STEPS, 1))
     if number > threshold:
         rate_limit_hits.labels(name).inc()
         raise TooManyRequestsError(WINDOW - now % WINDOW)

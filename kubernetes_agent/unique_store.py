@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from django.conf import settings
 from django.db.models import Count
 
-from internal_api.shared_store import SharedStoreError, shared_store
+from internal_api.shared_store import SharedStoreError, shared_store, went_without_redis
 from kubernetes_agent.models import UniqueUse
 
 logger = logging.getLogger(__name__)
@@ -38,6 +38,7 @@ def add_seen(seen: Mapping[str, Collection[int]], week: date) -> None:
                 shared_store().add_to_estimate(_key(name, week), entities, WEEKS_KEPT * 7 * 24 * 3600)
     except SharedStoreError as error:
         logger.warning("Unique counters could not be kept: %s", error)
+        went_without_redis("unique_counter")
 
 
 def count_seen(names: Sequence[str], weeks: Sequence[date]) -> dict[str, int]:

@@ -8,6 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from internal_api.host_names import host_of
 from internal_api.openapi_settings import SPECTACULAR
+from internal_api.redis_url import InvalidRedisURLError, check_redis_url
 from settings.environment import BASE_DIR, Environment, secret_in
 
 env = Environment()
@@ -170,6 +171,10 @@ if _replica := env.text("DATABASE_REPLICA_URL"):
     DATABASES["replica"] = {**_database(_replica), "TEST": {"MIRROR": "default"}}
     DATABASE_ROUTERS = ["internal_api.replica.ReplicaRouter"]
 REDIS_URL = env.text("REDIS_URL")
+try:
+    check_redis_url(REDIS_URL)
+except InvalidRedisURLError as error:
+    raise ImproperlyConfigured(str(error)) from None
 
 USE_TZ = True
 TIME_ZONE = "UTC"

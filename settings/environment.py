@@ -28,7 +28,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("DATABASE_POOL_SIZE", int, 0, "Connections of psycopg's pool per process; 0 keeps one connection per thread"),
     Option("DATABASE_REPLICA_URL", str, "", "A read replica that answers `authorized_keys`, `discover` and SCIM's reads"),
     Option("DATABASE_PREPARED_STATEMENTS", bool, True, "Prepare statements once per connection; false behind a pooler that cannot"),
-    Option("REDIS_URL", str, "", "Where volatile shared state is kept; empty keeps it in the database"),
+    Option("REDIS_URL", str, "", "Where volatile shared state is kept (Redis, also by its sentinels); empty keeps it in the database"),
     Option("EXTERNAL_URL", str, "http://localhost:3001", "The address people's browsers and Git clients use"),
     Option("SSH_URL", str, "ssh://git@localhost", "The SSH address Git clients use: user, host and port"),
     Option("ALLOWED_HOSTS", list, ["localhost", "127.0.0.1", "[::1]", "unix"], "Host headers that are answered, beside EXTERNAL_URL's"),

@@ -6,13 +6,17 @@ import os
 # What is loaded now stays; looking for garbage in it takes a fifth of a start, and later a pause in the middle of somebody's request.
 gc.disable()
 
+from django.core.exceptions import ImproperlyConfigured  # noqa: E402
 from django.urls import get_resolver  # noqa: E402
 
-from internal_api.http.wsgi import get_service_application  # noqa: E402
+from internal_api.http.wsgi import get_service_application, refuse_to_start  # noqa: E402
 from internal_api.service_tokens import KAS, SHELL, WORKHORSE  # noqa: E402
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings.base")
-application = get_service_application()
+try:
+    application = get_service_application()
+except ImproperlyConfigured as error:
+    refuse_to_start(error)
 
 from internal_api.authentication import service_secrets  # noqa: E402  needs the settings, which the line above has set up
 

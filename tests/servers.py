@@ -178,19 +178,20 @@ class PostgreSQL:
 
 
 class Redis:
-    """A Redis without persistence."""
+    """A Redis without persistence; `options` are those of its command line."""
 
-    def __init__(self) -> None:
+    def __init__(self, *options: str) -> None:
         program = shutil.which("redis-server")
         if program is None:
             raise MissingProgramsError("Redis is not installed (Debian: apt-get install redis-server).")
         self.program = program
         self.port = free_port()
+        self.options = options
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        command = [self.program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        command = [self.program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", *self.options]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         wait_until(lambda: answers(self.port), "Redis")
 

@@ -1,6 +1,6 @@
-"""Whether a second factor was given lately: a mark in the shared store (contract: shell-endpoints 9)."""
+"""Whether a second factor was given recently: a mark in the shared store (contract: shell-endpoints 9)."""
 
-from internal_api.shared_store import SharedStoreError, shared_store
+from internal_api.shared_store import SharedStore, SharedStoreError, stores
 
 OTP_SESSION_LIFE = 15 * 60  # seconds
 
@@ -11,8 +11,13 @@ def otp_session_key(key_id: int | None, user_id: int) -> str:
 
 
 def has_otp_session(key_id: int | None, user_id: int) -> bool:
-    """Whether the mark is there; without the store nobody can have given a second factor."""
+    """Whether the mark is there, in Redis or, from while Redis was away, in the database."""
+    name = otp_session_key(key_id, user_id)
+    return any(_has(store, name) for store in stores())
+
+
+def _has(store: SharedStore, name: str) -> bool:
     try:
-        return shared_store().get(otp_session_key(key_id, user_id)) is not None
+        return store.get(name) is not None
     except SharedStoreError:
         return False

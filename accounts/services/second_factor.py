@@ -21,7 +21,7 @@ from accounts.models import RecoveryCode, User
 from accounts.selectors.otp_sessions import OTP_SESSION_LIFE, otp_session_key
 from internal_api.audit import record_event
 from internal_api.errors import UnavailableError
-from internal_api.shared_store import SharedStoreError, shared_store
+from internal_api.shared_store import SharedStoreError, stores, went_without_redis
 from internal_api.stored_values import is_readable
 
 logger = logging.getLogger(__name__)
@@ -126,12 +126,25 @@ def _otp_refusal(user: User, key_id: int | None, attempt: str | None, ip_address
     try:
         if consume_otp(user, attempt):
             record_success(user)
-            shared_store().put(session, "given", OTP_SESSION_LIFE)
+            _open_session(session)
             return None
     except SharedStoreError as error:
         raise UnavailableError("The second factor cannot be checked now. Try again in a moment.") from error
     record_failure(user, method="OTP", ip_address=ip_address)
     return INVALID_OTP
+
+
+def _open_session(name: str) -> None:
+    """Keep the mark, in the database while Redis cannot. Raises SharedStoreError when it can be kept nowhere."""
+    *others, last = stores()
+    for store in others:
+        try:
+            store.put(name, "given", OTP_SESSION_LIFE)
+            return
+        except SharedStoreError as error:
+            logger.warning("An OTP session is kept in the database, since Redis is away: %s", error)
+            went_without_redis("otp_session")
+    last.put(name, "given", OTP_SESSION_LIFE)
 
 
 def enable_two_factor(user: User) -> str:

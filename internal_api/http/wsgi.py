@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NoReturn
 
 import django
 from django.core.handlers.wsgi import WSGIHandler
@@ -29,6 +29,12 @@ class ServiceHandler(WSGIHandler):
             headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
             start_response("400 Bad Request", headers)
             return [body]
+
+
+def refuse_to_start(error: Exception) -> NoReturn:
+    """Say in one line what is wrong with the settings, and end as gunicorn's workers do that cannot start: with status 3."""
+    logging.getLogger("gunicorn.error").critical("Not started: %s", error)
+    raise SystemExit(3) from error
 
 
 def get_service_application() -> ServiceHandler:

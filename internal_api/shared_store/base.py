@@ -1,11 +1,21 @@
 """What a shared store can do."""
 
 from collections.abc import Collection, Sequence
+from enum import StrEnum
 from typing import Protocol
 
 
 class SharedStoreError(Exception):
     """The store cannot be reached. Callers say what they do without it."""
+
+
+class StoreState(StrEnum):
+    """What a store can do at the moment."""
+
+    READY = "ready"
+    READ_ONLY = "read-only"
+    FULL = "full"
+    UNREACHABLE = "unreachable"
 
 
 class SharedStore(Protocol):
@@ -47,5 +57,8 @@ class SharedStore(Protocol):
     def estimate(self, keys: Sequence[str]) -> int:
         """About how many different members these sets have together."""
 
+    def state(self) -> StoreState:
+        """What the store can do; never raises."""
+
     def is_healthy(self) -> bool:
-        """Whether the store answers; never raises."""
+        """Whether a value can be kept; never raises."""

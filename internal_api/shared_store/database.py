@@ -9,7 +9,7 @@ from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from internal_api.models import SharedValue
-from internal_api.shared_store.base import SharedStoreError
+from internal_api.shared_store.base import SharedStoreError, StoreState
 
 # An upsert with RETURNING; `excluded` is the row that would have been inserted. The same text runs on PostgreSQL and SQLite.
 _UPSERT = """
@@ -107,9 +107,13 @@ class DatabaseStore:
     def estimate(self, keys: Sequence[str]) -> int:
         raise NotImplementedError("Where the database is the store, what is counted has exact rows of its own.")
 
-    def is_healthy(self) -> bool:
+    def state(self) -> StoreState:
+        """Whether it answers; whether it can be written is the database's own state (internal_api/health.py)."""
         try:
             _row("SELECT 1")
         except SharedStoreError:
-            return False
-        return True
+            return StoreState.UNREACHABLE
+        return StoreState.READY
+
+    def is_healthy(self) -> bool:
+        return self.state() is StoreState.READY

@@ -2,23 +2,23 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from internal_api.circuit_breaker import CircuitBreaker, CircuitOpenError
-from internal_api.name_lookup import addresses_of, is_name
-from internal_api.shared_store.base import SharedStoreError
+from internal_api.shared_store.base import SharedStoreError, StoreState
+from internal_api.shared_store.redis_client import SECONDS, client_of
 
-SECONDS = 1.0
-"""How long Redis may take for an answer, and for a connection."""
+__all__ = ["PAUSE", "SECONDS", "RedisStore"]
 PAUSE = 2.0
 """How long it is not asked after it did not answer."""
 
 _MEMBERS_AT_ONCE = 10_000
 """Redis takes about a million arguments in a command, and answers nobody else meanwhile."""
+
+_PROBE = "internal_api:probe"
+SECONDS_OF_PROBE = 10
+"""Life of the value that is written to see whether one can be."""
 
 # Each script is one step for everybody else, which is what makes the counters exact.
 _INCREASE = "local n = redis.call('INCR', KEYS[1]) redis.call('EXPIRE', KEYS[1], ARGV[1]) return n"
@@ -43,26 +43,6 @@ def _text(value: bytes | str | None) -> str | None:
     return value.decode() if isinstance(value, bytes) else value
 
 
-class _Connection(redis.Connection):
-    """A connection whose host name is looked up in bounded time."""
-
-    def _connect(self) -> Any:
-        name = self.host
-        if is_name(name):
-            self.host = addresses_of(name)[0]
-        try:
-            return super()._connect()  # type: ignore[no-untyped-call]  # the package's own
-        finally:
-            self.host = name
-
-
-class _TLSConnection(redis.SSLConnection, _Connection):
-    """The same with TLS, which is checked against the name."""
-
-
-_CLASSES: dict[type, type] = {redis.Connection: _Connection, redis.SSLConnection: _TLSConnection}
-
-
 class RedisStore:
     """One client per process; its connections are made after the fork, on first use.
 
@@ -70,13 +50,7 @@ class RedisStore:
     """
 
     def __init__(self, url: str) -> None:
-        # A connection that was closed meanwhile is made again once; a time-out is not waited for twice.
-        retry = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
-        pool = redis.ConnectionPool.from_url(
-            url, decode_responses=True, socket_timeout=SECONDS, socket_connect_timeout=SECONDS, retry=retry
-        )
-        pool.connection_class = _CLASSES.get(pool.connection_class, pool.connection_class)
-        self.client = redis.Redis(connection_pool=pool)
+        self.client = client_of(url)
         self._circuit = CircuitBreaker(failures=1, seconds=PAUSE)
 
     @contextmanager
@@ -150,9 +124,21 @@ class RedisStore:
         with self._reaching_redis():
             return int(self.client.pfcount(*keys)) if keys else 0
 
-    def is_healthy(self) -> bool:
+    def state(self) -> StoreState:
+        """Whether a value can be written: one that is full, or a replica of another, answers a PING as ever."""
         try:
             with self._reaching_redis():
-                return bool(self.client.ping())
-        except SharedStoreError:
-            return False
+                self.client.set(_PROBE, "1", ex=SECONDS_OF_PROBE)
+        except SharedStoreError as error:
+            return _state_of(error.__cause__)
+        return StoreState.READY
+
+    def is_healthy(self) -> bool:
+        return self.state() is StoreState.READY
+
+
+def _state_of(error: BaseException | None) -> StoreState:
+    """What a failed write says. A Redis that answers and refuses for another reason, such as a full disk, can be read."""
+    if isinstance(error, redis.OutOfMemoryError):
+        return StoreState.FULL
+    return StoreState.READ_ONLY if isinstance(error, redis.ResponseError) else StoreState.UNREACHABLE

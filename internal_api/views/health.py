@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from rest_framework.request import Request
 
-from internal_api.health import database_state, readiness
+from internal_api.health import node_state
 from internal_api.permissions import Anyone
 from internal_api.responses import JSONResponse
 from internal_api.views.base import InternalViewSet
@@ -20,9 +20,15 @@ class HealthViewSet(InternalViewSet):
         return JSONResponse({"status": "ok"})
 
     def ready(self, request: Request) -> JSONResponse:
-        """What it needs is there; 503 while something is not. A database that can only be read still serves pulls."""
-        checks = readiness()
-        is_ready = all(checks.values())
-        status = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
-        body = {"status": "ok" if is_ready else "failed", "checks": checks, "database": database_state().value}
-        return JSONResponse(body, status=status)
+        """What it needs is there; 503 while something is not, and once the node is about to stop.
+
+        Still ready, and degraded: a database that can only be read, which serves pulls, and a Redis that cannot be used.
+        """
+        found = node_state()
+        body = {
+            "status": found.status.value,
+            "checks": found.checks,
+            "database": found.database.value,
+            "shared_store": found.shared_store.value,
+        }
+        return JSONResponse(body, status=HTTPStatus.OK if found.is_ready else HTTPStatus.SERVICE_UNAVAILABLE)

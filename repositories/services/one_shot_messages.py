@@ -4,7 +4,7 @@ import logging
 
 from django.conf import settings
 
-from internal_api.shared_store import SharedStoreError, shared_store
+from internal_api.shared_store import SharedStoreError, shared_store, went_without_redis
 from repositories import push_messages
 from repositories.policy import RepositoryType
 from repositories.policy.repository_path import container_path, gl_repository
@@ -29,6 +29,7 @@ def _keep(template: str, facts: Facts, text: str) -> None:
         shared_store().put(template.format(user=user.id, repository=gl_repository(facts.repository_type, project.id)), text, LIFE)
     except SharedStoreError as error:
         logger.warning("A message could not be kept: %s", error)  # a courtesy, which a command does not fail for
+        went_without_redis("one_shot_message")
 
 
 def remember_moved(facts: Facts, protocol: str) -> None:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from django.conf import settings
 
-from internal_api.shared_store import SharedStore, SharedStoreError, database_store, shared_store
+from internal_api.shared_store import SharedStore, SharedStoreError, database_store, shared_store, went_without_redis
 
 logger = logging.getLogger(__name__)
 COUNTER_LIFE = 600  # seconds
@@ -31,6 +31,7 @@ def increase_counter(repository: str) -> None:
             return
         except SharedStoreError as error:
             logger.warning("A push is counted in the database, since Redis is away: %s", error)
+            went_without_redis("reference_counter")
     _in_database(lambda store: store.increase(key, COUNTER_LIFE))
 
 
@@ -46,6 +47,7 @@ def decrease_counter(repository: str) -> bool:
                 return True
         except SharedStoreError as error:
             logger.warning("The end of a push is counted in the database, since Redis is away: %s", error)
+            went_without_redis("reference_counter")
     _in_database(lambda store: store.take_one(key))
     return False
 

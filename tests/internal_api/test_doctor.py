@@ -20,6 +20,7 @@ from pytest_django.fixtures import Settings
 
 from internal_api.doctor import Consultation, Finding, Level, examine
 from internal_api.models import TaskWorker
+from internal_api.shared_store import StoreState
 from internal_api.shared_store.database import DatabaseStore
 from repositories.models import Project, Storage
 from repositories.services.after_push import follow_push
@@ -202,10 +203,27 @@ def test_workers_and_tasks(db: None) -> None:
     assert "1 have failed for good" in found("tasks").text
 
 
-def test_the_shared_store_and_the_database(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_shared_store_and_the_database(db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found("database").level == found("migrations").level == found("shared store").level == Level.WELL
-    monkeypatch.setattr("internal_api.doctor_checks.shared_store", type("Away", (DatabaseStore,), {"is_healthy": lambda self: False}))
-    assert found("shared store").level == Level.PROBLEM
+    away = type("Away", (DatabaseStore,), {"state": lambda self: StoreState.UNREACHABLE})
+    monkeypatch.setattr("internal_api.doctor_checks.shared_store", away)
+    settings.REDIS_URL = ""
+    assert found("shared store") == Finding("shared store", Level.PROBLEM, "the database does not answer", "Look at the database.")
+
+
+@pytest.mark.parametrize(
+    ("state", "text"),
+    [
+        (StoreState.UNREACHABLE, "Redis does not answer"),
+        (StoreState.FULL, "Redis is full"),
+        (StoreState.READ_ONLY, "Redis can only be read"),
+    ],
+)
+def test_what_is_wrong_with_redis(db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch, state: StoreState, text: str) -> None:
+    monkeypatch.setattr("internal_api.doctor_checks.shared_store", type("Redis", (DatabaseStore,), {"state": lambda self: state}))
+    settings.REDIS_URL = "redis://localhost/0"
+    assert (found("shared store").level, found("shared store").text) == (Level.PROBLEM, text)
+    assert "pushes are counted in the database" in found("shared store").advice
 
 
 def test_each_gitaly(db: None, tmp_path: Path, rockets: Project) -> None:

@@ -193,7 +193,12 @@ def test_metrics_add_up_over_the_workers(site: Site) -> None:
 def test_every_metric_of_the_dashboard_and_of_the_alerts_exists(site: Site) -> None:
     site.service.ask("allowed", PULL)
     # Those of this process too, since nobody has called Gitaly or come too often here.
-    for labelled in (kernel.gitaly_calls.labels("ServerInfo", "OK"), kernel.rate_limit_hits.labels("x"), kernel.refused_tokens.labels("x")):
+    for labelled in (
+        kernel.gitaly_calls.labels("ServerInfo", "OK"),
+        kernel.rate_limit_hits.labels("x"),
+        kernel.refused_tokens.labels("x"),
+        kernel.redis_fallbacks.labels("x"),
+    ):
         assert labelled is not None
     known = {sample.name for family in kernel.OURS.collect() for sample in family.samples}
     known |= set(metrics(site)) | set(metrics(site, "/metrics/database"))

@@ -15,10 +15,11 @@ from django.utils import timezone
 
 from accounts.errors import CommandRefusedError
 from accounts.models import RecoveryCode, SSHKey, User
+from accounts.selectors import otp_sessions
 from accounts.services import second_factor
 from accounts.services.second_factor import consume_recovery_code
 from internal_api.models import AuditEvent, InstanceSettings
-from internal_api.shared_store import SharedStoreError
+from internal_api.shared_store import SharedStoreError, database_store, shared_store
 from repositories.models import Project
 from repositories.services.access import set_member
 from tests.factories import DeployKeyFactory, SSHKeyFactory, UserFactory
@@ -299,19 +300,38 @@ def test_others_open_no_session(shell: Client, ann: User, key: SSHKey) -> None:
     assert ask(shell, MANUAL, key_id=key.pk, otp_attempt="123456") == expected
 
 
-def test_while_the_store_is_away_the_code_is_not_used_up(
+class Away:
+    """A store that cannot be reached."""
+
+    def get(self, *_: object) -> str | None:
+        raise SharedStoreError("away")
+
+    def put(self, *_: object) -> None:
+        raise SharedStoreError("away")
+
+
+def test_while_no_store_keeps_anything_the_code_is_not_used_up(
     shell: Client, enrolled: SSHKey, monkeypatch: pytest.MonkeyPatch, store: Any, ann: User
 ) -> None:
-    class Away:
-        def put(self, *_: object) -> None:
-            raise SharedStoreError("away")
-
     with monkeypatch.context() as patch:
-        patch.setattr(second_factor, "shared_store", Away)
+        patch.setattr(second_factor, "stores", lambda: (Away(), Away()))
         code = otp()
         response = shell.post(MANUAL, {"key_id": enrolled.pk, "otp_attempt": code})
     assert response.status_code == 503
     assert ask(shell, MANUAL, key_id=enrolled.pk, otp_attempt=code) == {"success": True}
+
+
+def test_while_redis_is_away_the_session_is_kept_in_the_database(
+    shell: Client, enrolled: SSHKey, monkeypatch: pytest.MonkeyPatch, store: Any, ann: User
+) -> None:
+    """It counts while Redis is away, and after it has come back without it."""
+    for module in (second_factor, otp_sessions):
+        monkeypatch.setattr(module, "stores", lambda: (Away(), database_store()))
+    assert not otp_sessions.has_otp_session(enrolled.pk, ann.pk)
+    assert ask(shell, MANUAL, key_id=enrolled.pk, otp_attempt=otp()) == {"success": True}
+    assert otp_sessions.has_otp_session(enrolled.pk, ann.pk)
+    monkeypatch.setattr(otp_sessions, "stores", lambda: (shared_store(), database_store()))
+    assert otp_sessions.has_otp_session(enrolled.pk, ann.pk)
 
 
 @pytest.mark.parametrize("values", [{}, {"key_id": "7"}, {"user_id": 3}, {"key_id": []}])
