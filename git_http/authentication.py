@@ -53,6 +53,8 @@ class Caller:
     token: FoundToken | None = None
     namespace_path: str | None = None
     """The group of the certificate that stands behind an LFS token."""
+    may_renew: bool = True
+    """Whether the caller may be given a later LFS token: not in exchange for one that a batch gave out."""
 
     @property
     def is_anonymous(self) -> bool:
@@ -160,7 +162,15 @@ def _holder_of_lfs_token(given: BasicCredentials, address: str, header: str, rep
     if found is None:
         return None
     check = lfs_check(*found, repository, "", address or UNKNOWN_ADDRESS)
-    return Caller(check.who, CredentialKind.LFS_TOKEN, check.credential, address, header, namespace_path=check.namespace_path)
+    return Caller(
+        check.who,
+        CredentialKind.LFS_TOKEN,
+        check.credential,
+        address,
+        header,
+        namespace_path=check.namespace_path,
+        may_renew=found[0].may_renew,
+    )
 
 
 def anonymous_may_download(check: AccessCheck, facts: Facts) -> bool:

@@ -4,6 +4,15 @@ from internal_api.openapi import Operation, one_of, thing
 
 OPERATIONS: dict[tuple[str, str], Operation | None] = {
     ("GeoProxyViewSet", "retrieve"): Operation("Is there a Geo primary?", {200: thing({"geo_enabled": one_of(False)})}, errors=(403,)),
+    ("AuthorizeUploadViewSet", "update"): None,
+    ("BatchViewSet", "create"): None,
+    ("DeprecatedViewSet", "refuse"): None,
+    ("LocksViewSet", "create"): None,
+    ("LocksViewSet", "list"): None,
+    ("ObjectViewSet", "retrieve"): None,
+    ("ObjectViewSet", "update"): None,
+    ("UnlockViewSet", "create"): None,
+    ("VerifyLocksViewSet", "create"): None,
     ("InfoRefsViewSet", "retrieve"): None,
     ("InfoRefsViewSet", "head"): None,
     ("PackViewSet", "upload"): None,

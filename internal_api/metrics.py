@@ -34,6 +34,13 @@ gitaly_calls = Histogram(
 gitaly_refusals = Counter(
     "internal_api_gitaly_refusals", "Calls that were not made: too many wait (busy), or it did not answer (away)", ("why",), registry=OURS
 )
+lfs_requests = Counter("internal_api_lfs_requests", "Requests of Git LFS by kind and status", ("kind", "status"), registry=OURS)
+lfs_bytes = Counter(
+    "internal_api_lfs_bytes",
+    "Bytes of LFS objects that were uploaded, or handed out to be downloaded, by who moved them",
+    ("direction", "by"),
+    registry=OURS,
+)
 rate_limit_hits = Counter("internal_api_rate_limit_hits", "Requests that came too often", ("limit",), registry=OURS)
 redis_fallbacks = Counter(
     "internal_api_redis_fallbacks",

@@ -66,6 +66,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("LFS_TOKEN_TTL", int, 1800, "Life of an LFS token in seconds"),
     Option("LFS_STORAGE_PATH", str, "", "Directory of LFS objects and their uploads; empty for `lfs-objects` in VAR_DIR"),
     Option("LFS_OBJECT_GRACE_DAYS", int, 7, "Days for which `clean_up` keeps an LFS object that no repository has any more"),
+    Option("LFS_EMBEDDED_UPLOADS", bool, False, "Take uploads of LFS objects without GitLab Workhorse in front, for small installations"),
+    Option("LFS_TRANSFERS", int, 2, "LFS objects that each process moves itself at a time, without Workhorse; each takes a thread"),
     Option(
         "SCIM_TOKEN_GRACE", int, 3600, "Seconds for which a rotated SCIM token is still valid; `create_scim_token --now` rotates without"
     ),

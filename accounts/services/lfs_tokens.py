@@ -30,10 +30,14 @@ _DEPLOY_KEY = re.compile(r"lfs\+deploy-key-(\d{1,19})", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class LFSTokenHolder:
-    """Who acts with a token, and whether it is good for uploads: one that was got with a read-only token is not (git-http LD6)."""
+    """Who acts with a token, and whether it is good for uploads: one that was got with a read-only token is not (git-http LD6).
+
+    `may_renew`: the token may be changed for a later one. Those of a batch may not: else they would outlive what they were got with.
+    """
 
     who: ActorReference
     may_upload: bool = True
+    may_renew: bool = True
 
 
 def lfs_username(account: ActingAccount) -> str:
@@ -58,7 +62,7 @@ def _secrets(account: ActingAccount) -> Iterator[bytes]:
         yield salted_hmac("accounts.lfs_token", _material(account), secret=secret, algorithm="sha256").digest()
 
 
-def issue_lfs_token(account: ActingAccount, container: str | None, *, may_upload: bool = True) -> str:
+def issue_lfs_token(account: ActingAccount, container: str | None, *, may_upload: bool = True, may_renew: bool = True) -> str:
     """A token that is good for `settings.LFS_TOKEN_TTL` seconds; `container` is the repository's global id."""
     now = int(time.time())
     data: dict[str, Any] = {"actor": lfs_username(account)} | ({"container_gid": container} if container else {})
@@ -66,6 +70,8 @@ def issue_lfs_token(account: ActingAccount, container: str | None, *, may_upload
         data["key_id"] = account.key.pk
     if not may_upload:
         data["operation"] = DOWNLOAD
+    if not may_renew:
+        data["renewable"] = False
     claims = {"data": data, "jti": str(uuid.uuid4()), "iat": now, "nbf": now - 5, "exp": now + settings.LFS_TOKEN_TTL}
     return jwt.encode(claims, next(_secrets(account)), algorithm="HS256")
 
@@ -85,7 +91,9 @@ def identify_lfs_token(username: str, token: str, container: str | None) -> LFST
     if named is not None and container is not None and named != container:
         return None
     who = _actor(account, data.get("key_id"))
-    return LFSTokenHolder(who, may_upload=data.get("operation") != DOWNLOAD) if who is not None else None
+    if who is None:
+        return None
+    return LFSTokenHolder(who, may_upload=data.get("operation") != DOWNLOAD, may_renew=data.get("renewable", True) is True)
 
 
 def _named(username: str) -> ActingAccount | None:

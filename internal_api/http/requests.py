@@ -1,7 +1,7 @@
 """Django's request, with bodies that are bounded by endpoint, may be chunked, and are complete or refused."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from typing import Any, Final
 
@@ -42,7 +42,7 @@ class ServiceRequest(WSGIRequest):
         for a body that ends early, is chunked badly or comes too slowly.
         """
         if not hasattr(self, "_body"):
-            if self._read_started:  # type: ignore[attr-defined]  # not in the stubs
+            if self._read_started:
                 raise RawPostDataException("The body was read as a stream already.")
             self._body = self._read_body()
             self._stream = BytesIO(self._body)
@@ -57,6 +57,27 @@ class ServiceRequest(WSGIRequest):
         if self._declared is not None and len(body) < self._declared:
             raise UnreadablePostError("The body ended before its Content-Length.")
         return body
+
+    def pieces(self, limit: int, *, least_rate: int) -> Iterator[bytes]:
+        """Yield the body as it comes, without keeping it; `least_rate` is how many bytes have to come in a second on average.
+
+        Raises RequestDataTooBig above `limit`, and UnreadablePostError as `body` does. For bodies that `body_limit` is too small for.
+        """
+        if self._declared is not None and self._declared > limit:
+            raise RequestDataTooBig(f"The body may have {limit} bytes at most.")
+        self._read_started = True
+        deadline = time.monotonic() + BODY_SECONDS + limit / least_rate
+        total = 0
+        with _SocketDeadline(self.META.get("gunicorn.socket")):
+            while piece := _next_piece(self._stream.read, limit + 1 - total):
+                total += len(piece)
+                if total > limit:
+                    raise RequestDataTooBig(f"The body may have {limit} bytes at most.")
+                if time.monotonic() > deadline:
+                    raise UnreadablePostError("The body came too slowly.")
+                yield piece
+        if self._declared is not None and total < self._declared:
+            raise UnreadablePostError("The body ended before its Content-Length.")
 
     def _load_post_and_files(self) -> None:
         """Read a form through `body`, so that its limit holds for forms of every kind."""
@@ -94,10 +115,7 @@ def _read(read: Callable[[int], bytes], limit: int) -> bytes:
     pieces: list[bytes] = []
     total = 0
     while True:
-        try:
-            piece = read(min(_PIECE, limit + 1 - total))
-        except Exception as error:  # WSGI names no exceptions: a server raises its own for bad chunks
-            raise UnreadablePostError(str(error)) from error
+        piece = _next_piece(read, limit + 1 - total)
         if not piece:
             return b"".join(pieces)
         pieces.append(piece)
@@ -106,6 +124,13 @@ def _read(read: Callable[[int], bytes], limit: int) -> bytes:
             raise RequestDataTooBig(f"The body may have {limit} bytes at most.")
         if time.monotonic() > deadline:
             raise UnreadablePostError("The body came too slowly.")
+
+
+def _next_piece(read: Callable[[int], bytes], most: int) -> bytes:
+    try:
+        return read(min(_PIECE, most))
+    except Exception as error:  # WSGI names no exceptions: a server raises its own for bad chunks
+        raise UnreadablePostError(str(error)) from error
 
 
 class _SocketDeadline:

@@ -23,9 +23,11 @@ DIRECTORY_MODE = 0o700
 class LocalStorage:
     """A directory of objects, `<oid[0:2]>/<oid[2:4]>/<oid[4:]>`; see `LFSStorage` for what each method promises."""
 
+    is_direct = False
+
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.uploads = root / "tmp" / "uploads"
+        self.uploads = uploads_directory(root)
 
     def path(self, oid: str) -> Path:
         """Return the file of an object, there or not."""
@@ -98,6 +100,11 @@ class LocalStorage:
             except FileNotFoundError:
                 continue  # Workhorse has just removed it
         return removed
+
+
+def uploads_directory(root: Path) -> Path:
+    """Return where uploads wait to be stored."""
+    return root / "tmp" / "uploads"
 
 
 def _link_or_copy(source: Path, target: Path) -> None:

@@ -12,7 +12,12 @@ from repositories.lfs.upload import Upload
 
 
 class LFSStorage(Protocol):
-    """Content by object id. Whatever cannot be reached raises UnavailableError."""
+    """Content by object id. Whatever cannot be reached raises UnavailableError.
+
+    `is_direct`: clients are sent to the URL that `locate` returns, instead of being served through this service.
+    """
+
+    is_direct: bool
 
     def authorize(self, size: int) -> dict[str, Any]:
         """Return what gitlab-workhorse is told about where to put an upload of this size."""

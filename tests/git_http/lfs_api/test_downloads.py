@@ -1,0 +1,135 @@
+"""GET of an object: by Workhorse, or streamed with ranges (contract: git-http 4.5, 4.6, 8.7)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from git_http.lfs_api import transfers
+from git_http.lfs_api.transfers import Transfers
+from repositories.lfs.local_storage import LocalStorage
+from repositories.models import Project
+from tests.git_http.conftest import refused as refused_in_text
+from tests.git_http.lfs_api.conftest import CONTENT, LFS, OID, OTHER, SIZE, content, refused
+
+URL = f"gitlab-lfs/objects/{OID}"
+type_of_pat = Callable[..., str]
+type_of_link = Callable[..., None]
+
+
+@pytest.fixture
+def linked(lfs: LFS, link: type_of_link, project7: Project) -> LFS:
+    link(project7)
+    return lfs
+
+
+def test_workhorse_is_told_the_file(linked: LFS, pat: type_of_pat, storage: LocalStorage) -> None:
+    """Contract: git-http 157."""
+    sent = {"authorization": pat("rex"), "x-sendfile-type": "X-Sendfile"}
+    for answer in (linked.client.get(linked.url(URL), headers=sent), linked.client.head(linked.url(URL), headers=sent)):
+        assert content(answer) == b""
+        assert answer["X-Sendfile"] == str(storage.path(OID))
+        assert answer["Content-Length"] == "0"
+        assert answer["ETag"] == f'"{OID}"'
+
+
+def test_object_that_is_not_the_projects_or_gone_is_not_found(
+    lfs: LFS, pat: type_of_pat, link: type_of_link, storage: LocalStorage, project8: Project
+) -> None:
+    """Contract: git-http 158."""
+    link(project8)
+    refused(lfs.get(URL, pat("rex")), 404, "Not found.")
+    public = lfs.at("pub/lic")
+    assert content(public.get(URL)) == CONTENT
+    storage.path(OID).unlink()
+    refused(public.get(URL, pat("rex")), 404, "Not found.")
+    refused(public.get(URL, pat("rex"), x_sendfile_type="X-Sendfile"), 404, "Not found.")
+
+
+def test_who_may_download(linked: LFS, pat: type_of_pat) -> None:
+    """Contract: git-http 160."""
+    refused_in_text([linked.get(URL)], 401)
+    for name in ("out", "gus"):
+        refused(linked.get(URL, pat(name)), 404, "Not found.")
+    assert content(linked.get(URL, pat("rex"))) == CONTENT
+
+
+@pytest.mark.parametrize("oid", [OID.upper(), OID[1:], OTHER, "..", "%2e%2e%2f%2e%2e%2fetc%2fpasswd", "x" * 64, "a\u0661" * 32])
+def test_path_that_names_no_object_is_not_found(linked: LFS, pat: type_of_pat, oid: str) -> None:
+    """Contract: git-http 161."""
+    answer = linked.get(f"gitlab-lfs/objects/{oid}", pat("rex"))
+    assert answer.status_code == 404
+    assert CONTENT not in answer.content
+
+
+def test_nothing_is_compressed(linked: LFS, pat: type_of_pat) -> None:
+    """Contract: git-http 163."""
+    answer = linked.get(URL, pat("rex"), accept_encoding="gzip")
+    assert "Content-Encoding" not in answer
+    assert answer["Content-Length"] == str(SIZE)
+    assert content(answer) == CONTENT
+
+
+def test_without_workhorse_the_content_is_streamed(linked: LFS, pat: type_of_pat) -> None:
+    answer = linked.get(URL, pat("rex"))
+    assert (answer["Content-Length"], answer["Accept-Ranges"], answer["ETag"]) == (str(SIZE), "bytes", f'"{OID}"')
+    assert "X-Sendfile" not in answer
+    assert content(answer) == CONTENT
+    head = linked.client.head(linked.url(URL), headers={"authorization": pat("rex")})
+    assert (head.status_code, head["Content-Length"], head.content) == (200, str(SIZE), b"")
+
+
+@pytest.mark.parametrize(
+    ("asked", "part"),
+    [
+        ("bytes=0-", slice(0, SIZE)),
+        ("bytes=2-", slice(2, SIZE)),
+        ("bytes=2-3", slice(2, 4)),
+        ("bytes=14-9999", slice(14, SIZE)),
+        ("bytes=-4", slice(SIZE - 4, SIZE)),
+        ("bytes=-9999", slice(0, SIZE)),
+    ],
+)
+def test_range_is_served(linked: LFS, pat: type_of_pat, asked: str, part: slice) -> None:
+    answer = linked.get(URL, pat("rex"), range=asked)
+    assert answer["Content-Range"] == f"bytes {part.start}-{part.stop - 1}/{SIZE}"
+    assert answer["Content-Length"] == str(part.stop - part.start)
+    assert content(answer, 206) == CONTENT[part]
+
+
+@pytest.mark.parametrize("asked", ["bytes=15-", "bytes=99-100", "bytes=-0"])
+def test_range_beyond_the_end_cannot_be_satisfied(linked: LFS, pat: type_of_pat, asked: str) -> None:
+    answer = linked.get(URL, pat("rex"), range=asked)
+    assert (answer.status_code, answer["Content-Range"]) == (416, f"bytes */{SIZE}")
+
+
+@pytest.mark.parametrize("asked", ["bytes=0-1,4-5", "lines=1-2", "bytes=-", "bytes=4-2", "bytes=a-b", "bytes=" + "9" * 30 + "-"])
+def test_range_that_is_not_understood_is_ignored(linked: LFS, pat: type_of_pat, asked: str) -> None:
+    assert content(linked.get(URL, pat("rex"), range=asked)) == CONTENT
+
+
+def test_conditions_are_held_against_the_etag(linked: LFS, pat: type_of_pat) -> None:
+    header = pat("rex")
+    assert linked.get(URL, header, if_none_match=f'"{OID}"').status_code == 304
+    assert content(linked.get(URL, header, if_none_match='"x"')) == CONTENT
+    assert content(linked.get(URL, header, range="bytes=2-3", if_range=f'"{OID}"'), 206) == CONTENT[2:4]
+    assert content(linked.get(URL, header, range="bytes=2-3", if_range='"x"')) == CONTENT
+
+
+def test_transfers_are_bounded_and_give_their_places_back(linked: LFS, pat: type_of_pat, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = Transfers(1)
+    monkeypatch.setattr(transfers, "PATIENCE", 0.01)
+    monkeypatch.setattr("git_http.lfs_api.downloads.transfers", lambda: places)
+    header = pat("rex")
+    first: Any = linked.get(URL, header)
+    refused(linked.get(URL, header), 503)
+    assert linked.get(URL, header, x_sendfile_type="X-Sendfile").status_code == 200  # moved by Workhorse
+    first.close()  # the client went away before the end
+    first.close()
+    assert content(linked.get(URL, header)) == CONTENT
+    assert content(linked.get(URL, header)) == CONTENT
+
+
+def test_member_of_one_project_has_nothing_of_another(linked: LFS, pat: type_of_pat, project8: Project) -> None:
+    """Knowing an object id is not having it."""
+    refused(linked.at("pub/lic").get(URL, pat("max")), 404, "Not found.")
