@@ -52,4 +52,5 @@ def child_exit(server: Any, worker: Any) -> None:
 
 def when_ready(server: Any) -> None:
     """Say where the service is."""
-    server.log.info("Serving on %s with %s workers", ", ".join(bind), workers)
+    # Not what BIND says: sockets that systemd hands over take its place.
+    server.log.info("Serving on %s with %s workers", ", ".join(map(str, server.LISTENERS)), workers)

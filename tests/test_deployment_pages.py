@@ -69,6 +69,7 @@ def test_blocks_without_a_meaning_are_refused(tmp_path: Path, text: str, complai
         ("a ... c\n", "a b c\n", True),
         ("a ... c\n", "a\nc\n", False),
         ("a.c\n", "abc\n", False),
+        ("a\n", "a", True),
     ],
 )
 def test_dots_of_an_output_stand_for_anything(shown: str, printed: str, same: bool) -> None:

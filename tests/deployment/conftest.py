@@ -18,7 +18,7 @@ git clone --quiet /source /opt/control-plane
 cd /opt/control-plane
 python3 -m venv .venv
 .venv/bin/pip install --quiet --require-hashes --only-binary :all: -r requirements/base.txt
-.venv/bin/python -m compileall -q manage.py settings internal_api accounts repositories kubernetes_agent scim storage_limits
+.venv/bin/python -m compileall -q -x '/(\\.venv|tests|benchmarks)/' .
 """
 Maker = Callable[..., ScratchRoot]
 

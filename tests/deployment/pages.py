@@ -157,7 +157,8 @@ def matches(shown: str, printed: str) -> bool:
     pattern = ""
     for line in shown.splitlines(keepends=True):
         pattern += r"(?:.*\n)*?" if line.strip() == "..." else ".*?".join(re.escape(part) for part in line.split("..."))
-    return re.fullmatch(pattern, printed) is not None
+    ended = printed if printed.endswith("\n") or not shown else printed + "\n"
+    return re.fullmatch(pattern, ended) is not None
 
 
 def not_run_list(paths: Iterable[Path]) -> str:

@@ -1,0 +1,68 @@
+"""What stands in for Gitaly and gitlab-sshd in the deployment's tests: programs with their command lines that read their configuration.
+
+They refuse what the real ones refuse: a directory that is missing, a secret that cannot be read. The one serves the tests' Gitaly with the
+configured address, token and storage; the other asks the service as GitLab Shell does and then waits.
+"""
+
+import signal
+import sys
+import tomllib
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from internal_api.service_tokens import SHELL
+from tests.gitaly_server import running
+
+PROGRAM = """#!/bin/sh
+cd /opt/control-plane
+exec .venv/bin/python -B -m tests.deployment.stand_ins {name} "$@"
+"""
+
+
+def check_gitaly(configuration: Mapping[str, Any]) -> None:
+    """Refuse what Gitaly refuses when it starts. Raises OSError, KeyError and ValueError."""
+    for directory in (configuration["bin_dir"], configuration["runtime_dir"], *(storage["path"] for storage in configuration["storage"])):
+        if not Path(directory).is_dir():
+            raise NotADirectoryError(f"{directory} is not a directory")
+    (Path(configuration["runtime_dir"]) / "probe").touch()
+    ask_check(configuration["gitlab"]["url"], configuration["gitlab"]["secret_file"])
+
+
+def ask_check(url: str, secret_file: str) -> None:
+    """Ask `/check` as both programs do at first. Raises OSError."""
+    token = SHELL.issue(Path(secret_file).read_bytes().strip())
+    request = urllib.request.Request(f"{url}/api/v4/internal/check", headers={"Gitlab-Shell-Api-Request": token})  # noqa: S310  http
+    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310  likewise
+        sys.stderr.write(f"{url} answers {answer.status}\n")
+
+
+def gitaly(path: Path) -> None:
+    """Serve what `gitaly serve config.toml` would, from the first storage."""
+    configuration = tomllib.loads(path.read_text())
+    check_gitaly(configuration)
+    token = Path(configuration["auth"]["token_file"]).read_text().strip()
+    with running(Path(configuration["storage"][0]["path"]), token=token, listen=configuration["listen_addr"]):
+        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+
+
+def gitlab_sshd(directory: Path) -> None:
+    """Read config.yml as gitlab-sshd does; no SSH is spoken."""
+    configuration = yaml.safe_load((directory / "config.yml").read_text())
+    for file in configuration["sshd"]["host_key_files"]:
+        if "PRIVATE KEY" not in Path(file).read_text():
+            raise ValueError(f"{file} is no host key")
+    ask_check(configuration["gitlab_url"], configuration["secret_file"])
+    sys.stderr.write("Listening for SSH connections\n")
+    signal.sigwait({signal.SIGINT, signal.SIGTERM})
+
+
+if __name__ == "__main__":
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    if sys.argv[1] == "gitaly":
+        gitaly(Path(sys.argv[sys.argv.index("serve") + 1]))
+    else:
+        gitlab_sshd(Path(sys.argv[sys.argv.index("-config-dir") + 1]))
