@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.auth.models import Group
 from django.db import connection
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -13,8 +12,6 @@ from accounts.models import BLOCKED_STATES, PersonalAccessToken, SSHKey, User, d
 from accounts.services.personal_access_tokens import revoke
 from accounts.services.users import AccountState, block, unblock
 from accounts.ssh.fingerprint import fingerprint_of_search
-
-admin.site.unregister(Group)  # Django's own groups give nobody anything here
 
 
 def _apply(site: admin.ModelAdmin, request: HttpRequest, rows: Iterable[Any], change: Callable[[Any], bool], outcome: str) -> None:
@@ -29,6 +26,7 @@ def _apply(site: admin.ModelAdmin, request: HttpRequest, rows: Iterable[Any], ch
 class UserAdmin(admin.ModelAdmin):
     """People and bots. New ones are made by `create_user`, which gives them their namespace."""
 
+    ordering = ("-pk",)  # pickers page through these lists
     list_display = ("username", "name", "email", "state", "blocked_by", "user_type", "admin", "last_activity_on")
     list_filter = ("state", "blocked_by", "user_type", "admin", "external")
     search_fields = ("username", "name", "email")
@@ -69,6 +67,7 @@ class UserAdmin(admin.ModelAdmin):
 class SSHKeyAdmin(admin.ModelAdmin):
     """Which key is this? Searched by title, owner, fingerprint, or a pasted key."""
 
+    ordering = ("-pk",)
     list_display = ("title", "user", "kind", "key_type", "fingerprint", "usage_type", "expires_at", "last_used_at")
     list_filter = ("kind", "usage_type", "key_type")
     search_fields = ("title", "user__username", "fingerprint", "fingerprint_md5")

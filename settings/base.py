@@ -44,7 +44,6 @@ GITLAB_WORKHORSE_PREVIOUS_SECRET_FILE = env.path("GITLAB_WORKHORSE_PREVIOUS_SECR
 
 INSTALLED_APPS = [
     "settings.apps.AdminSiteConfig",
-    "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
@@ -58,6 +57,7 @@ INSTALLED_APPS = [
     "repositories",
     "accounts",
     "internal_api",
+    "django.contrib.auth",  # after accounts, whose createsuperuser is the one that is meant
     "django_tasks_db",  # after internal_api, whose db_worker is the one that is meant
 ]
 TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}

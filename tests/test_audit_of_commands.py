@@ -117,6 +117,7 @@ CHANGING: dict[str, tuple[list[Call], tuple[str, ...], Callable[[], None] | None
     "create_repositories": ([([], ["project_changed", "project_repository_created"])], ("project_repository_created",), None),
     "create_scim_token": ([([], ["scim_token_created"]), (["--group", "acme"], ["scim_token_rotated", "saml_provider_created"])], (), None),
     "create_user": ([(["bob", "--email", "bob@example.com"], ["user_created"])], (), None),
+    "createsuperuser": ([(["--noinput", "--username", "boss", "--email", "boss@example.com"], ["user_created"])], (), None),
     "delete_project": ([(["acme/rockets", "--confirm", "acme/rockets"], ["project_removed"])], (), None),
     "disable_two_factor": ([(["ann"], ["two_factor_disabled"])], (), _encrypted),
     "enable_two_factor": ([(["ann"], ["two_factor_enabled"])], (), None),
