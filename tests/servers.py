@@ -19,6 +19,8 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from tests import migrated
+
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = "migrated"
 START_SECONDS = 300
@@ -85,21 +87,18 @@ def migrated_template(cluster: str) -> str:
         if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [TEMPLATE]).fetchone() is None:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(half_made)))
             create_database(cluster, half_made)
-            environment = {
-                **os.environ,
-                "DATABASE_URL": cluster.rsplit("/", 1)[0] + f"/{half_made}",
-                "DJANGO_SETTINGS_MODULE": "settings.test",
-            }
-            command = [sys.executable, str(ROOT / "manage.py"), "migrate", "--verbosity", "0"]
-            subprocess.run(command, check=True, cwd=ROOT, env=environment)
+            migrated.migrate(cluster.rsplit("/", 1)[0] + f"/{half_made}")
             connection.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(half_made), sql.Identifier(TEMPLATE)))
     return TEMPLATE
 
 
 class PostgreSQL:
-    """A cluster in a temporary directory, without durability: a crash of the machine may lose it, nothing else does."""
+    """A cluster in a temporary directory, without durability: a crash of the machine may lose it, nothing else does.
 
-    def __init__(self, *, fsync: bool = False, max_connections: int = 200) -> None:
+    Unless it is to be `empty`, it has a database with all tables (`migrated_template`).
+    """
+
+    def __init__(self, *, fsync: bool = False, max_connections: int = 200, empty: bool = False) -> None:
         self.programs = postgresql_programs()
         # The server refuses to run as root.
         self.user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
@@ -110,7 +109,12 @@ class PostgreSQL:
         self.process: subprocess.Popen[bytes] | None = None
         if os.geteuid() == 0:
             shutil.chown(self.directory, self.user)
-        self._run("initdb", "-D", str(self.directory / "data"), "-U", "postgres", "--auth=trust", "-E", "UTF8", "--locale=C.UTF-8", "-N")
+        if empty:
+            locale = ["-E", "UTF8", "--locale=C.UTF-8"]
+            self._run("initdb", "-D", str(self.directory / "data"), "-U", "postgres", "--auth=trust", *locale, "-N")
+        else:
+            kept = migrated.made_once("postgresql", _make_migrated)
+            subprocess.run(["cp", "--archive", str(kept), str(self.directory / "data")], check=True)
 
     def _command(self, program: str, *arguments: str) -> list[str]:
         command = [str(self.programs / program), *arguments]
@@ -177,6 +181,18 @@ class PostgreSQL:
         return f"postgres://postgres@127.0.0.1:{self.port}/postgres"
 
 
+def _make_migrated(data: Path) -> None:
+    """Make the files of a cluster that has a database with all tables."""
+    server = PostgreSQL(empty=True)
+    try:
+        server.start()
+        migrated_template(server.url)
+        server.stop()
+        (server.directory / "data").rename(data)
+    finally:
+        server.remove()
+
+
 class Redis:
     """A Redis without persistence; `options` are those of its command line."""
 
@@ -209,17 +225,33 @@ class Redis:
 
 
 @contextmanager
+def _kept_templates() -> Iterator[str]:
+    """Where this process and all that it starts keep what they copy."""
+    directory = migrated.new_directory()
+    before = os.environ.get(migrated.VARIABLE)
+    os.environ[migrated.VARIABLE] = str(directory)
+    try:
+        yield str(directory)
+    finally:
+        del os.environ[migrated.VARIABLE]
+        if before is not None:
+            os.environ[migrated.VARIABLE] = before
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
 def running_servers() -> Iterator[dict[str, str]]:
     """A PostgreSQL and a Redis, as the environment variables that lead to them. Raises MissingProgramsError."""
     redis = Redis()
-    postgresql = PostgreSQL()
-    try:
-        postgresql.start()
-        redis.start()
-        yield {"DATABASE_URL": postgresql.url, "REDIS_URL": redis.url}
-    finally:
-        redis.stop()
-        postgresql.remove()
+    with _kept_templates() as templates:
+        postgresql = PostgreSQL()
+        try:
+            postgresql.start()
+            redis.start()
+            yield {"DATABASE_URL": postgresql.url, "REDIS_URL": redis.url, migrated.VARIABLE: templates}
+        finally:
+            redis.stop()
+            postgresql.remove()
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -299,6 +299,7 @@ def test_five_hundred_slow_clients_keep_nobody_out() -> None:
                     try:
                         connection.sendall(b" ")
                     except OSError:  # a byte came later than nginx waits for one: the machine is busy
+                        connection.close()
                         slow[number] = slow_client(inner)
                 assert {through.pull() for _ in range(30)} == {200}
                 time.sleep(1)
