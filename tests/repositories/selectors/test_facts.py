@@ -261,7 +261,7 @@ def ways(protection: Protection) -> Iterator[str]:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("seed", [0, 2, 4])  # companies in which every way in is met, as the last lines hold
+@pytest.mark.parametrize("seed", [0, 4])  # companies in which every way in is met, as the last lines hold
 def test_the_statement_finds_what_the_models_tell(seed: int) -> None:
     """Contract: allowed 2, 3, 5.5, 9. Another seed is another company."""
     chance = random.Random(seed)  # noqa: S311  for chance, not for secrets
