@@ -36,8 +36,15 @@ def read_access_check(parameters: Parameters) -> AccessCheck:
         namespace_path=parameters.text("namespace_path"),
         quarantine=_quarantine(parameters.text("env")),
         relative_path=parameters.text("relative_path") or "",
-        scoped_user_id=Parameters(context).record_id("scoped-user-id"),
+        scoped_user_id=_scoped_user_id(context),
     )
+
+
+def _scoped_user_id(context: dict[str, Any]) -> int | None:
+    """The person behind a service account; Workhorse sends an empty string for none with every push (contract: git-http 2.9)."""
+    given = context.get("scoped-user-id")
+    is_blank = isinstance(given, str) and not given.strip()
+    return None if is_blank else Parameters(context).record_id("scoped-user-id")
 
 
 def _changes(parameters: Parameters, action: str) -> tuple[Change, ...] | None:
