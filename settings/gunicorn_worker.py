@@ -28,8 +28,22 @@ def status_of(error: Exception) -> HTTPStatus:
     return HTTPStatus.BAD_REQUEST if is_clients else HTTPStatus.INTERNAL_SERVER_ERROR
 
 
+BY_WORKHORSE = "GITLAB-WORKHORSE"
+"""A header that GitLab Workhorse puts on every request that it passes on."""
+
+
 class ServiceWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     """Answers malformed requests in JSON, logs them in one line and counts them (contract: decisions 4)."""
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        """Serve a request; one that Workhorse passes on is never told to continue.
+
+        Workhorse keeps the first status that it reads, and would make 200 of every refusal that comes after
+        `100 Continue` (contract: git-http C2). Without it clients send their body after a moment.
+        """
+        if any(name == BY_WORKHORSE for name, _ in req.headers):
+            req._expected_100_continue = False  # noqa: SLF001  gunicorn has no other switch
+        return super().handle_request(req, conn)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         """Answer a request that gunicorn could not parse, or whose application failed outright."""

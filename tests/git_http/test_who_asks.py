@@ -364,8 +364,13 @@ def test_a_pull_costs_one_query_more_than_allowed(
 def test_a_password_is_hashed_whoever_is_named(git: Git, ann: User, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every failure takes the same time: of people who exist, who do not, and who may not use a password."""
     hashed: list[str] = []
-    monkeypatch.setattr(User, "check_password", lambda _self, raw: hashed.append(raw) or False)
-    monkeypatch.setattr(User, "set_password", lambda _self, raw: hashed.append(raw))
+
+    def hash_one(_: User, raw: str) -> bool:
+        hashed.append(raw)
+        return False
+
+    monkeypatch.setattr(User, "check_password", hash_one)
+    monkeypatch.setattr(User, "set_password", hash_one)
     UserFactory.create(username="nopass")
     for login in ("ann", "nobody", "nopass"):
         refused([git.info_refs("gnuwget/wget2", PULL, basic(login, "wrong"))], 401)

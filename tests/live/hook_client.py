@@ -3,7 +3,8 @@
 Shaped by tests/recordings/shell-*.jsonl (Gitaly 18.9.0-rc4): names and order of headers and keys,
 the X-Request-Id and the address of the SSH connection that the push came over, exactly one attempt
 at each call, and what the pusher reads when a call fails. What it cannot show: custom hooks,
-Praefect's votes, object pools, `gitaly_client_context_bin`, pushes that do not come over SSH.
+Praefect's votes, object pools. Of a push over HTTP it sends what workhorse-push.jsonl shows: protocol `http`, the user
+as actor, and the context that Workhorse attaches, empty strings and all.
 """
 
 import json
@@ -69,6 +70,12 @@ def call(client: Client, path: str, values: dict[str, Any]) -> tuple[Any, str | 
     return (answer, None) if status == 200 else (None, problem(status, answer))
 
 
+def context() -> dict[str, str]:
+    """Return what Gitaly passes on from Workhorse; nothing of a push over SSH."""
+    given = os.environ.get("GITALY_CLIENT_CONTEXT")
+    return {"gitaly_client_context_bin": given} if given else {}
+
+
 def pre_receive(client: Client, repository: str, changes: str) -> int:
     """Ask whether these refs may be changed, then count the push."""
     values: dict[str, Any] = {
@@ -76,10 +83,11 @@ def pre_receive(client: Client, repository: str, changes: str) -> int:
         "gl_repository": repository,
         "project": str(Path.cwd()),
         "changes": changes,
-        "protocol": "ssh",
+        "protocol": os.environ.get("GL_PROTOCOL") or "ssh",
         "relative_path": str(Path.cwd()).partition("/repositories/")[2],
         "env": quarantine(),
         **actor(os.environ["GL_ID"]),
+        **context(),
         **({"push_options": push_options()} if push_options() else {}),
     }
     answer, error = call(client, "allowed", values)
@@ -100,7 +108,7 @@ def post_receive(client: Client, repository: str, changes: str) -> int:
     """Report which refs have changed and print what the service has to say."""
     values = {
         "changes": changes,
-        "gitaly_client_context_bin": None,
+        "gitaly_client_context_bin": context().get("gitaly_client_context_bin"),
         "gl_repository": repository,
         "identifier": os.environ["GL_ID"],
         "push_options": push_options() or None,
