@@ -62,6 +62,9 @@ OPTIONS: tuple[Option, ...] = (
     Option("DECISION_SECONDS", int, 50, "Seconds that one decision of /allowed may take, waiting for Gitaly included"),
     Option("GITALY_TIMEOUT", int, 10, "Seconds that one question to Gitaly may take within a decision"),
     Option("WEB_THREADS", int, 8, "Threads of each gunicorn process; at most half of them wait for Gitaly at any moment"),
+    Option(
+        "DRAIN_SECONDS", int, 5, "Seconds for which a node that is told to stop still serves, while `/readyz` sends load balancers away"
+    ),
     Option("STRANGERS_PER_SECOND", int, 50, "Answers of each process to callers without a credential that holds; 0 sets no pace"),
     Option("LFS_TOKEN_TTL", int, 1800, "Life of an LFS token in seconds"),
     Option("LFS_STORAGE_PATH", str, "", "Directory of LFS objects and their uploads; empty for `lfs-objects` in VAR_DIR"),

@@ -5,6 +5,7 @@ from typing import Any
 
 from internal_api.metrics_directory import keep_counts_of, open_directory
 from settings.cpu_limit import available_cpus
+from settings.draining import drain_before_stop
 from settings.environment import Environment
 
 # Each process counts for itself in files of its own; whoever is asked for /metrics adds them up. Set before the application is loaded.
@@ -40,6 +41,11 @@ logconfig_dict = {
     },
 }
 control_socket_disable = True
+
+
+def on_starting(server: Any) -> None:
+    """SIGTERM is told to load balancers first."""
+    drain_before_stop(server, Environment().number("DRAIN_SECONDS"))
 
 
 def child_exit(server: Any, worker: Any) -> None:

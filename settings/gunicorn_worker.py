@@ -1,12 +1,15 @@
 """The gunicorn worker: threads, and JSON for what gunicorn answers itself."""
 
 import json
+import select
 from http import HTTPStatus
 from typing import Any
 
 from gunicorn import util
 from gunicorn.http import errors
 from gunicorn.workers.gthread import ThreadWorker
+
+from internal_api.draining import is_draining
 
 # What has a status of its own; every other request that cannot be parsed is 400.
 _STATUSES: dict[type[Exception], HTTPStatus] = {
@@ -33,7 +36,33 @@ BY_WORKHORSE = "GITLAB-WORKHORSE"
 
 
 class ServiceWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """Answers malformed requests in JSON, logs them in one line and counts them (contract: decisions 4)."""
+    """Answers malformed requests in JSON, logs them in one line and counts them (contract: decisions 4). Ends without losing one."""
+
+    @property
+    def max_keepalived(self) -> int:
+        """How many connections may be kept: none while the node drains, so that each answer is the last one on its connection."""
+        return 0 if is_draining() else self._max_keepalived
+
+    @max_keepalived.setter
+    def max_keepalived(self, number: int) -> None:
+        self._max_keepalived = number
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """As gthread's. When the worker ends, it takes the connections that wait, and lets no more come: they would be reset."""
+        is_last = not enabled and not self.alive
+        if is_last:
+            self._accept_those_that_wait()
+        super().set_accept_enabled(enabled)
+        if is_last:
+            for listener in self.sockets:
+                listener.close()
+
+    def _accept_those_that_wait(self) -> None:
+        """The kernel has accepted them already; their clients may have sent their requests."""
+        for listener in self.sockets:
+            listener.setblocking(False)
+            while self.nr_conns < self.worker_connections and select.select([listener], [], [], 0)[0]:
+                self.accept(listener)
 
     def handle_request(self, req: Any, conn: Any) -> Any:
         """Serve a request; one that Workhorse passes on is never told to continue.

@@ -39,6 +39,8 @@ class Service:
     workers: int = 1
     variables: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
+    root: Path = ROOT
+    """Where the code is."""
 
     def __post_init__(self) -> None:
         self.port = free_port()
@@ -58,11 +60,14 @@ class Service:
             "VAR_DIR": str(self.directory),
             "BIND": f"127.0.0.1:{self.port}",
             "WEB_CONCURRENCY": str(self.workers),
+            "DRAIN_SECONDS": "0",
             "HOME": str(self.directory),
             **self.variables,
         }
 
     def _database_url(self) -> str:
+        if "DATABASE_URL" in self.variables:
+            return self.variables["DATABASE_URL"]
         cluster = os.environ.get("DATABASE_URL", "")
         if not cluster.startswith("postgres"):
             return f"sqlite:///{self.directory}/db.sqlite3"
@@ -83,8 +88,8 @@ class Service:
 
     def manage(self, *arguments: str, text: str | None = None, code: int = 0) -> str:
         """Run a management command that ends with `code`; what it prints. Raises AssertionError."""
-        command = [sys.executable, str(ROOT / "manage.py"), *arguments]
-        done = subprocess.run(command, env=self.environment, input=text, capture_output=True, text=True, check=False, cwd=ROOT)
+        command = [sys.executable, str(self.root / "manage.py"), *arguments]
+        done = subprocess.run(command, env=self.environment, input=text, capture_output=True, text=True, check=False, cwd=self.root)
         if done.returncode != code:
             raise AssertionError(f"{arguments} failed: {done.stderr}")
         return done.stdout
@@ -96,9 +101,9 @@ class Service:
     def start(self) -> None:
         """Migrate, serve, and wait until the port answers."""
         self.migrate()
-        command = [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "settings" / "gunicorn.py"), "settings.wsgi"]
+        command = [sys.executable, "-m", "gunicorn", "-c", str(self.root / "settings" / "gunicorn.py"), "settings.wsgi"]
         with (self.directory / "service.log").open("ab") as log:
-            self.process = subprocess.Popen(command, env=self.environment, cwd=ROOT, stdout=log, stderr=log)
+            self.process = subprocess.Popen(command, env=self.environment, cwd=self.root, stdout=log, stderr=log)
         wait_until(lambda: answers(self.port), "the service")
 
     def stop(self) -> None:

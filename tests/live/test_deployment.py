@@ -9,7 +9,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,8 +71,8 @@ def doctor(service: Service, *arguments: str) -> subprocess.CompletedProcess[str
     return subprocess.run(command, cwd=ROOT, env=service.environment, capture_output=True, text=True, check=False)
 
 
-def start_nginx(directory: Path, path: Path, inner: int, outer: int, upstream: str | None = None) -> subprocess.Popen[bytes]:
-    """Debian's nginx with the file that is shipped; only addresses and file names are others."""
+def start_nginx(directory: Path, path: Path, inner: int, outer: int, upstream: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+    """Debian's nginx with the file that is shipped; only addresses and file names are others. Without `upstream`, by the socket."""
     subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
     key, certificate = str(directory / "key.pem"), str(directory / "certificate.pem")
     command = [
@@ -93,9 +93,8 @@ def start_nginx(directory: Path, path: Path, inner: int, outer: int, upstream: s
     ]
     subprocess.run([*command, *subject], check=True, capture_output=True)
     shipped = (ROOT / "deploy" / "nginx.conf").read_text()
-    shipped = shipped.replace("server service:3001", f"server {upstream or f'unix:{path}'}").replace(
-        "listen 8080", f"listen 127.0.0.1:{inner}"
-    )
+    nodes = " ".join(f"server {node} fail_timeout=2s;" for node in upstream) or f"server unix:{path} fail_timeout=0;"
+    shipped = shipped.replace("server service:3001 fail_timeout=0;", nodes).replace("listen 8080", f"listen 127.0.0.1:{inner}")
     shipped = shipped.replace("/var/log/nginx/access.log", f"{directory}/access.log")
     shipped = shipped.replace("listen 8443", f"listen 127.0.0.1:{outer}").replace("/etc/nginx/tls", str(directory))
     (directory / "nginx.conf").write_text(

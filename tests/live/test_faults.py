@@ -289,7 +289,7 @@ def test_five_hundred_slow_clients_keep_nobody_out() -> None:
         inner = free_port()
         socket_path = Path(service.directory) / "unused.sock"
         directory = temporary_directory()
-        nginx = start_nginx(directory, socket_path, inner, free_port(), upstream=f"127.0.0.1:{service.port}")
+        nginx = start_nginx(directory, socket_path, inner, free_port(), upstream=[f"127.0.0.1:{service.port}"])
         slow: list[socket.socket] = []
         try:
             slow += [slow_client(inner) for _ in range(500)]
