@@ -2,7 +2,10 @@
 
 import base64
 import binascii
+from collections.abc import Sequence
 from typing import Any
+
+from django.db.models.functions import Lower
 
 from accounts.models import (
     BLOCKED_STATES,
@@ -16,13 +19,15 @@ from accounts.models import (
     default_blocker,
 )
 from accounts.services.personal_access_tokens import create_token
-from accounts.services.ssh_keys import add_user_key
-from accounts.services.users import change_user, create_user, set_extra_emails
+from accounts.services.ssh_keys import add_user_key, create_keys, new_user_key
+from accounts.services.users import change_user, create_user, create_users, new_user, set_extra_emails
 from accounts.ssh.public_key import InvalidPublicKeyError, parse_public_key
 from internal_api.digests import token_digest
+from internal_api.models import InstanceSettings
 from internal_api.seeding import Entry, Report, Section, SeedError, register_key, register_section
 from internal_api.seeding.entries import Parser, boolean, children, choice, day, integer, located, moment, optional, text, texts
-from internal_api.seeding.rows import checked, matched_row, new_id, update
+from internal_api.seeding.rows import checked, distinct, matched_row, new_id, one_row, rows_by_id, update
+from internal_api.text import ascii_lower
 
 LEAST_SECRET_BYTES = 14  # 112 bits, as RFC 4226 wants
 
@@ -60,23 +65,57 @@ def load_user(report: Report, entry: Entry) -> User | None:
     """Make or change one user; None when the entry removes it."""
     username = entry.read("username", text)
     user: User | None = matched_row(entry, User.objects.all(), User.matching_username(username), f"user {username!r}")
-    if entry.is_absent:
+    if user is not None or entry.is_absent:
+        return _change_user(report, entry, user)
+    user = create_user(**_new_user_values(entry))
+    report.count("users", "created")
+    return user
+
+
+def load_users(report: Report, entries: Sequence[Entry]) -> list[User | None]:
+    """The same for some entries: those that are there already are read together, and new ones are made together."""
+    names = distinct(ascii_lower(entry.read("username", text)) for entry in entries)
+    found = User.objects.annotate(username_lower=Lower("username")).filter(username_lower__in=names)
+    by_name = {ascii_lower(user.username): user for user in found}
+    by_id = rows_by_id(entries, User.objects.all())
+    rows: list[User | None] = []
+    new: list[User] = []
+    for entry, name in zip(entries, names, strict=True):
+        user = one_row(entry, by_name.get(name), by_id.get(entry.values.get("id", 0)), name)
+        if user is None and not entry.is_absent:
+            new.append(new_user(**_new_user_values(entry)))
+            rows.append(new[-1])
+        else:
+            rows.append(_change_user(report, entry, user))
+    create_users(new)
+    report.count("users", "created", len(new))
+    return rows
+
+
+def _change_user(report: Report, entry: Entry, user: User | None) -> User | None:
+    """Change a user, or remove it as the entry says; None when it is no more, or never was."""
+    if entry.is_absent or user is None:
         _remove(report, "users", user)
         return None
+    report.changed("users", change_user(user, entry.get("password", optional(text)), **_user_values(entry, user)))
+    return user
+
+
+def _new_user_values(entry: Entry) -> dict[str, Any]:
+    username = entry.read("username", text)
+    values = {"email": f"{username}@example.com", **_user_values(entry, None)}
+    return {"username": username, "password": entry.get("password", optional(text)), **values, **new_id(entry)}
+
+
+def _user_values(entry: Entry, user: User | None) -> dict[str, Any]:
+    """What an entry says of a user's own columns."""
     values = entry.fields(_FIELDS)
     if "confirmed" in values:
         values["email_confirmed"] = values.pop("confirmed")
     if "two_factor_secret" in entry:
         values["otp_secret"] = entry.read("two_factor_secret", optional(_totp_secret))
     _check_blocker(entry, user, values)
-    password = entry.get("password", optional(text))
-    if user is None:
-        values.setdefault("email", f"{username}@example.com")
-        user = create_user(username=username, password=password, **values, **new_id(entry))
-        report.count("users", "created")
-        return user
-    report.changed("users", change_user(user, password, **values))
-    return user
+    return values
 
 
 def _check_blocker(entry: Entry, user: User | None, values: dict[str, Any]) -> None:
@@ -105,17 +144,37 @@ def load_keys(report: Report, user: User, entry: Entry, key: str) -> None:
     """Make or change the user's keys; they are looked up together, since there may be thousands."""
     found = list(children(entry.values[key], entry.at(key), _KEY))
     parsed = [parse(child) for child in found]
-    fingerprints = [one.fingerprint for one in parsed]
-    known = {
-        row.fingerprint: row
-        for start in range(0, len(fingerprints), 500)
-        for row in SSHKey.objects.filter(fingerprint__in=fingerprints[start : start + 500])
-    }
+    known = _known_keys([one.fingerprint for one in parsed])
     for number, (child, one) in enumerate(zip(found, parsed, strict=True), 1):
         with located(child.path):
             load_key(report, user, child, known.get(one.fingerprint))
         if number % 1000 == 0:
             report.progress("keys", number, len(found))
+
+
+def _known_keys(fingerprints: Sequence[str]) -> dict[str, SSHKey]:
+    return {
+        row.fingerprint: row
+        for start in range(0, len(fingerprints), 500)
+        for row in SSHKey.objects.filter(fingerprint__in=fingerprints[start : start + 500])
+    }
+
+
+def load_keys_of_users(report: Report, waiting: Sequence[tuple[User, Entry]], key: str) -> None:
+    """The same for some users: new keys are made together."""
+    found = [(user, child) for user, entry in waiting for child in children(entry.values[key], entry.at(key), _KEY)]
+    fingerprints = distinct(parse(child).fingerprint for _, child in found)
+    known = _known_keys(fingerprints)
+    rules = (report.former, InstanceSettings.current())
+    new: list[SSHKey] = []
+    for (user, child), fingerprint in zip(found, fingerprints, strict=True):
+        row = known.get(fingerprint)
+        if row is None and not child.is_absent:
+            new.append(new_user_key(user=user, key=child.values["key"], rules=rules, **_key_values(child), **new_id(child)))
+        else:
+            load_key(report, user, child, row)
+    create_keys(new)
+    report.count("keys", "created", len(new))
 
 
 def parse(entry: Entry) -> Any:
@@ -131,6 +190,19 @@ def load_key(report: Report, user: User, entry: Entry, row: SSHKey | None) -> No
     if entry.is_absent:
         _remove(report, "keys", row)
         return
+    values = _key_values(entry)
+    if row is None:
+        add_user_key(user=user, key=entry.values["key"], rules=(report.former, None), may_be_expired=True, **values, **new_id(entry))
+        report.count("keys", "created")
+        return
+    if row.user_id != user.pk or row.kind != "key":
+        raise entry.problem("key", "belongs to somebody else")
+    if entry.get("id", integer, row.pk) != row.pk:
+        raise entry.problem("id", f"the key has the id {row.pk} already")
+    report.changed("keys", update(row, values))
+
+
+def _key_values(entry: Entry) -> dict[str, Any]:
     values = entry.fields(
         {
             "title": checked(SSHKey, "title", text),
@@ -141,15 +213,7 @@ def load_key(report: Report, user: User, entry: Entry, row: SSHKey | None) -> No
     )
     if values.get("created_at", True) is None:
         del values["created_at"]
-    if row is None:
-        add_user_key(user=user, key=entry.values["key"], rules=(report.former, None), may_be_expired=True, **values, **new_id(entry))
-        report.count("keys", "created")
-        return
-    if row.user_id != user.pk or row.kind != "key":
-        raise entry.problem("key", "belongs to somebody else")
-    if entry.get("id", integer, row.pk) != row.pk:
-        raise entry.problem("id", f"the key has the id {row.pk} already")
-    report.changed("keys", update(row, values))
+    return values
 
 
 def load_tokens(report: Report, user: User, entry: Entry, key: str) -> None:
@@ -183,7 +247,7 @@ def load_token(report: Report, user: User, entry: Entry) -> None:
 def register() -> None:
     """Make the section and its keys known."""
     keys = {"id", "username", "password", "two_factor_secret", *_FIELDS}
-    register_section(Section("users", order=20, keys=keys, load=load_user, model=User))
+    register_section(Section("users", order=20, keys=keys, load=load_user, load_many=load_users, model=User))
     register_key("users", "extra_emails", 10, load_extra_emails)
-    register_key("users", "keys", 20, load_keys, model=SSHKey)
+    register_key("users", "keys", 20, load_keys, model=SSHKey, load_many=load_keys_of_users)
     register_key("users", "personal_access_tokens", 30, load_tokens, model=PersonalAccessToken)

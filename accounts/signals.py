@@ -2,5 +2,5 @@
 
 from django.dispatch import Signal
 
-user_created = Signal()  # user: User
+users_created = Signal()  # users: Sequence[User]
 username_changed = Signal()  # user: User, former: str

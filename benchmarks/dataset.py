@@ -85,9 +85,9 @@ _TABLES: tuple[LiteralString, ...] = (
        WHERE l.namespace_id = n.id AND l.depth = 0 AND n.root_id IS NULL""",
     """INSERT INTO repositories_project (id, namespace_id, name, path, description, visibility, archived, storage_id, repository_exists,
             wiki_exists, empty, read_only, default_branch, repository_access_level, wiki_access_level, lfs_enabled, merge_requests_enabled,
-            printing_merge_request_link_enabled, storage_size, default_branch_is_provisional, size_is_due, created_at, updated_at)
+            printing_merge_request_link_enabled, storage_size, lfs_size, default_branch_is_provisional, size_is_due, created_at, updated_at)
        SELECT i, (i - 1) %% %(groups)s + 1, 'p' || i, 'p' || i, '', 'private', false, 1, true, true, false, false, 'main', 'enabled', 'enabled',
-            true, true, true, 0, false, false, now(), now() FROM generate_series(1, %(projects)s) i""",
+            true, true, true, 0, 0, false, false, now(), now() FROM generate_series(1, %(projects)s) i""",
     """INSERT INTO repositories_route (path, namespace_id, project_id)
        SELECT string_agg(a.path, '/' ORDER BY l.depth), n.id, NULL
        FROM repositories_namespace n JOIN repositories_namespacelineage l ON l.namespace_id = n.id

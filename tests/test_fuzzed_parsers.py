@@ -20,7 +20,7 @@ from internal_api.errors import DomainError
 from internal_api.json_input import InvalidJSONError, decode_embedded, decode_quoted
 from internal_api.outgoing import OutgoingError, parse_target
 from internal_api.parameters import _form_values, json_object
-from internal_api.seeding.engine import parse as parse_seed
+from internal_api.seeding.documents import parse as parse_seed
 from internal_api.seeding.entries import SeedError
 from internal_api.yaml_input import InvalidYAMLError, decode_mapping
 from repositories.policy import MalformedChangesError, parse_changes

@@ -14,6 +14,7 @@ from accounts.ssh.public_key import InvalidPublicKeyError, PublicKey, parse_publ
 from accounts.ssh.weakness import compromise, site_problem
 from internal_api.bookkeeping import best_effort
 from internal_api.models import InstanceSettings
+from internal_api.stored_values import validate_fields
 
 Rules = Sequence[InstanceSettings | None]
 """Under which settings a key is judged, None for those of now; it is welcome when one of them welcomes it."""
@@ -41,6 +42,21 @@ def _row(key: PublicKey, **fields: object) -> SSHKey:
     )
 
 
+def new_user_key(*, user: User, key: str, title: str = "", rules: Rules = (None,), **fields: object) -> SSHKey:
+    """A person's key that is not saved yet, nor validated. Raises InvalidKeyError."""
+    if user.ssh_keys_disabled:
+        raise InvalidKeyError("SSH keys are disabled for this user")
+    parsed = read_key(key, rules)
+    return _row(parsed, user=user, title=title or parsed.comment or "key", **fields)
+
+
+def create_keys(rows: Sequence[SSHKey]) -> None:
+    """Insert new keys, all or none. Raises InvalidValueError, or IntegrityError for a key or an id that is in use."""
+    for row in rows:
+        validate_fields(row)
+    SSHKey.objects.bulk_create(rows)
+
+
 def _save(row: SSHKey, *, may_be_expired: bool) -> SSHKey:
     if not may_be_expired and row.expires_at is not None and row.expires_at <= timezone.now():
         raise InvalidKeyError("The key has expired already.")
@@ -59,11 +75,7 @@ def add_user_key(
     *, user: User, key: str, title: str = "", rules: Rules = (None,), may_be_expired: bool = False, **fields: object
 ) -> SSHKey:
     """A person's key; `fields` are the model's own. Raises InvalidKeyError."""
-    if user.ssh_keys_disabled:
-        raise InvalidKeyError("SSH keys are disabled for this user")
-    parsed = read_key(key, rules)
-    row = _row(parsed, user=user, title=title or parsed.comment or "key", **fields)
-    return _save(row, may_be_expired=may_be_expired)
+    return _save(new_user_key(user=user, key=key, title=title, rules=rules, **fields), may_be_expired=may_be_expired)
 
 
 def add_deploy_key(

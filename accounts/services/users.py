@@ -1,5 +1,6 @@
 """Making users and changing their state."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,8 @@ from django.dispatch import receiver
 
 from accounts.errors import InvalidAccountError
 from accounts.models import BLOCKED_STATES, BlockedBy, ExtraEmail, KeyKind, User, UserState, UserType, default_blocker
-from accounts.signals import user_created
+from accounts.signals import users_created
+from internal_api.stored_values import validate_fields
 
 GHOST_USERNAME = "ghost"
 
@@ -32,18 +34,36 @@ def set_password(user: User, password: str) -> None:
     user.set_password(password)
 
 
-def create_user(*, username: str, email: str, name: str = "", password: str | None = None, **fields: Any) -> User:
-    """A new user, with a personal namespace made in the same transaction. Raises InvalidAccountError."""
+def new_user(*, username: str, email: str, name: str = "", password: str | None = None, **fields: Any) -> User:
+    """A user that is not saved yet. Raises InvalidAccountError for a password that is not accepted."""
     user = User(username=username, email=email, name=name or username, **fields)
     if password:
         set_password(user, password)
     else:
         user.set_unusable_password()
+    return user
+
+
+def create_users(users: Sequence[User]) -> None:
+    """Insert new users with their personal namespaces, all or none, with a fixed number of statements.
+
+    Raises InvalidValueError, or IntegrityError for a name, address or id that is taken.
+    """
+    for user in users:
+        validate_fields(user)
+    with transaction.atomic():
+        User.objects.bulk_create(users)
+        users_created.send(sender=User, users=users)
+
+
+def create_user(*, username: str, email: str, name: str = "", password: str | None = None, **fields: Any) -> User:
+    """A new user, with a personal namespace made in the same transaction. Raises InvalidAccountError."""
+    user = new_user(username=username, email=email, name=name, password=password, **fields)
     try:
         user.full_clean()
         with transaction.atomic():
             user.save(force_insert=True)
-            user_created.send(sender=User, user=user)
+            users_created.send(sender=User, users=[user])
     except ValidationError as error:
         raise InvalidAccountError(f"User {username!r} is not accepted: {first_sentence(error)}") from error
     except IntegrityError as error:

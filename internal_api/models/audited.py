@@ -82,7 +82,8 @@ class AuditedQuerySet(models.QuerySet[_Row]):
         self._for_write = True
         with transaction.atomic(using=self.db, savepoint=False):
             created = super().bulk_create(objs, *args, **kwargs)
-            write_events([row.event(CREATED, _new(row.audit_values())) for row in created], self.db)
+            told = [row for row in created if not row.audit_is_implied(CREATED)]
+            write_events([row.event(CREATED, _new(row.audit_values())) for row in told], self.db)
         return created
 
 

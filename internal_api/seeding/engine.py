@@ -1,47 +1,25 @@
 """Applying seed files: read, check, write, all in one transaction (seed format: rules)."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import groupby, repeat
 from typing import Any
 
-import yaml
-from django.db import transaction
+from django.core.exceptions import ValidationError
+from django.db import DatabaseError, transaction
 from django.db.models import Model
 
+from internal_api.errors import DomainError
 from internal_api.models import InstanceSettings
 from internal_api.registrations import load_registrations
-from internal_api.seeding.entries import LARGEST_ID, Entry, SeedError, listing, located, mapping
+from internal_api.seeding.batches import some_at_a_time
+from internal_api.seeding.entries import LARGEST_ID, Entry, SeedError, listing, located
 from internal_api.seeding.ids import reserve_ids
-from internal_api.seeding.registry import Section, registry
+from internal_api.seeding.registry import Key, Section, TogetherError, registry
 from internal_api.seeding.report import Progress, Report
-from internal_api.yaml_input import MALFORMED
 
-_EVERY = 1000
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML without duplicate keys."""
-
-
-def _unique_mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    keys = [loader.construct_object(key, deep=True) for key, _ in node.value]
-    for index, key in enumerate(keys):
-        if keys.index(key) != index:
-            raise SeedError(f"line {node.value[index][0].start_mark.line + 1}", f"the key {key!r} is given twice")
-    return loader.construct_mapping(node, deep=True)
-
-
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)
-
-
-def parse(content: str) -> dict[str, Any]:
-    """The document in a file; JSON is YAML too. Raises SeedError."""
-    try:
-        document = yaml.load(content, Loader=_Loader)  # noqa: S506  derived from the safe loader
-    except yaml.YAMLError as error:
-        raise SeedError("", f"is not YAML: {' '.join(str(error).split())}") from error
-    except MALFORMED as error:
-        raise SeedError("", "cannot be read: a value is malformed or nested too deeply") from error
-    return mapping(document if document is not None else {}, "")
+_NOT_TOGETHER = (TogetherError, SeedError, DomainError, ValidationError, DatabaseError)
+"""What makes a batch be loaded again, one by one: that tells what is wrong and where, or that nothing is."""
 
 
 def seed(documents: Iterable[dict[str, Any]], progress: Progress | None = None, options: Iterable[str] = ()) -> Report:
@@ -68,11 +46,27 @@ def _apply(report: Report, document: dict[str, Any]) -> None:
     rows: list[tuple[str, Any, Entry]] = []
     for name, found in entries.items():
         section = registry.sections[name]
-        for done, entry in enumerate(sorted(found, key=section.sort_key) if section.sort_key else found, 1):
-            rows.append((name, _load(section, report, entry), entry))
-            if done % _EVERY == 0:
-                report.progress(name, done, len(found))
+        done = 0
+        for batch in _batches(section, found):
+            rows += zip(repeat(name), _load_some(section, report, batch), batch, strict=False)
+            done += len(batch)
+            report.progress(name, done, len(found))
     _load_keys(report, rows)
+
+
+def _batches(section: Section, entries: list[Entry]) -> Iterator[list[Entry]]:
+    """Yield the entries in the section's order; those of one batch have the same sort key."""
+    key = section.sort_key or (lambda _: 0)
+    for _, alike in groupby(sorted(entries, key=key), key):
+        yield from some_at_a_time(alike)
+
+
+def _load_some(section: Section, report: Report, batch: list[Entry]) -> list[Any]:
+    load_many = section.load_many
+    if load_many is not None:
+        with suppress(*_NOT_TOGETHER), report.all_or_nothing(), transaction.atomic():
+            return load_many(report, batch)
+    return [_load(section, report, entry) for entry in batch]
 
 
 def _ordered() -> list[Section]:
@@ -113,12 +107,30 @@ def _load(section: Section, report: Report, entry: Entry) -> Any:
 
 
 def _load_keys(report: Report, rows: list[tuple[str, Any, Entry]]) -> None:
-    waiting = [
-        (key.order, position, key, row, entry)
-        for position, (name, row, entry) in enumerate(rows)
-        for key in registry.keys.get(name, {}).values()
-        if key.name in entry and row is not None
-    ]
-    for _, _, key, row, entry in sorted(waiting, key=lambda item: item[:2]):
+    waiting: dict[tuple[int, int, int], list[tuple[Any, Entry]]] = {}
+    found: dict[tuple[int, int, int], tuple[str, Key]] = {}
+    sections = {section.name: position for position, section in enumerate(_ordered())}
+    for name, row, entry in rows:
+        for position, key in enumerate(registry.keys.get(name, {}).values()):
+            if key.name in entry and row is not None:
+                place = (key.order, sections[name], position)
+                found[place] = (name, key)
+                waiting.setdefault(place, []).append((row, entry))
+    for place in sorted(waiting):
+        name, key = found[place]
+        done = 0
+        for batch in some_at_a_time(waiting[place]):
+            _load_key_of_some(key, report, batch)
+            done += len(batch)
+            report.progress(f"{name}.{key.name}", done, len(waiting[place]))
+
+
+def _load_key_of_some(key: Key, report: Report, batch: list[tuple[Any, Entry]]) -> None:
+    load_many = key.load_many
+    if load_many is not None:
+        with suppress(*_NOT_TOGETHER), report.all_or_nothing(), transaction.atomic():
+            load_many(report, batch, key.name)
+            return
+    for row, entry in batch:
         with located(entry.at(key.name)):
             key.load(report, row, entry, key.name)

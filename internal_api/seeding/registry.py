@@ -1,6 +1,6 @@
 """What a seed file may hold: sections, and keys inside their entries, filled in by each app's `seeds` when somebody first asks."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,9 @@ from internal_api.seeding.entries import Entry
 from internal_api.seeding.report import Report
 
 Load = Callable[[Report, Entry], Any]
+LoadMany = Callable[[Report, Sequence[Entry]], list[Any]]
 LoadKey = Callable[[Report, Any, Entry, str], None]
+LoadKeyOfMany = Callable[[Report, Sequence[tuple[Any, Entry]], str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,10 @@ class Section:
 
     Sections are loaded in the order of `order`; entries in the order of `sort_key`. `models` are the tables whose ids a
     file may choose. A section that is not `many` is one mapping.
+
+    `load_many` does for some entries of equal `sort_key` what `load` does for each of them in turn, with a fixed number of
+    statements. It may raise whatever it likes: nothing is kept of what it did then, and `load` is called for each entry, which
+    knows what is wrong and where. `TogetherError` is for what it leaves to `load`.
     """
 
     name: str
@@ -28,19 +34,25 @@ class Section:
     many: bool = True
     sort_key: Callable[[Entry], Any] | None = None
     model: type[Model] | None = None
+    load_many: LoadMany | None = None
+
+
+class TogetherError(Exception):
+    """Entries that cannot be loaded together, such as two of one name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
     """A key inside a section's entries, loaded after all sections have their rows, in the order of `order`.
 
-    `model` is the table whose ids the entries below it may choose.
+    `model` is the table whose ids the entries below it may choose. `load_many` is to `load` what a section's is.
     """
 
     name: str
     order: int
     load: LoadKey
     model: type[Model] | None = None
+    load_many: LoadKeyOfMany | None = None
 
 
 @dataclass
@@ -63,6 +75,8 @@ def register_section(section: Section) -> None:
     registry.sections[section.name] = section
 
 
-def register_key(section: str, name: str, order: int, load: LoadKey, model: type[Model] | None = None) -> None:
+def register_key(
+    section: str, name: str, order: int, load: LoadKey, *, model: type[Model] | None = None, load_many: LoadKeyOfMany | None = None
+) -> None:
     """Make a key inside a section's entries known; the app need not be the section's own."""
-    registry.keys.setdefault(section, {})[name] = Key(name, order, load, model)
+    registry.keys.setdefault(section, {})[name] = Key(name, order, load, model, load_many)

@@ -1,13 +1,17 @@
 """Finding the row that an entry means, and the rules of the models on what an entry says."""
 
-from typing import Any
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 
 from internal_api.model_fields import invalid_part
 from internal_api.seeding.entries import Entry, Parser, SeedError, row_id
+from internal_api.seeding.registry import TogetherError
 from internal_api.stored_values import column, update_row, validate_value
+
+_Name = TypeVar("_Name", bound=Hashable)
 
 
 def matched_row(entry: Entry, rows: QuerySet[Any], by_name: QuerySet[Any], name: str) -> Any:
@@ -17,9 +21,15 @@ def matched_row(entry: Entry, rows: QuerySet[Any], by_name: QuerySet[Any], name:
     """
     named = by_name.first()
     identifier = entry.get("id", row_id)
+    identified = rows.filter(pk=identifier).first() if identifier is not None else None
+    return one_row(entry, named, identified, name)
+
+
+def one_row(entry: Entry, named: Any, identified: Model | None, name: str) -> Any:
+    """The row that was found by an entry's natural key and by its id. Raises SeedError when these are two."""
+    identifier = entry.get("id", row_id)
     if identifier is None:
         return named
-    identified: Model | None = rows.filter(pk=identifier).first()
     if identified is not None and (named is None or named.pk != identified.pk):
         raise SeedError(entry.at("id"), f"{identifier} is the id of another row, not of {name}")
     if identified is None and named is not None:
@@ -54,3 +64,17 @@ def checked(model: type[Model], name: str, parser: Parser) -> Parser:
         return parsed
 
     return parse
+
+
+def rows_by_id(entries: Sequence[Entry], rows: QuerySet[Any]) -> dict[int, Any]:
+    """The rows of the ids that entries choose."""
+    chosen = [entry.get("id", row_id) for entry in entries if "id" in entry]
+    return rows.in_bulk(chosen) if chosen else {}
+
+
+def distinct(names: Iterable[_Name]) -> list[_Name]:
+    """The names. Raises TogetherError where two are the same: the later entry is about the earlier one's row."""
+    found = list(names)
+    if len(set(found)) != len(found):
+        raise TogetherError
+    return found

@@ -120,10 +120,12 @@ class Namespace(Audited):
 
     def audit_name(self) -> str:
         """The full path."""
-        if self.parent is None:
+        if self.parent_id is None:
             return self.path
         route = getattr(self, "route", None)  # which is made after the row
-        return str(route) if route is not None else f"{self.parent.audit_name()}/{self.path}"
+        if route is not None:
+            return str(route)
+        return f"{self.parent.audit_name()}/{self.path}" if self.parent else self.path
 
     def audit_is_implied(self, verb: str) -> bool:
         """A user's own namespace is made with the user, whose event says so."""

@@ -1,57 +1,30 @@
-"""The `storages`, `groups` and `projects` sections of a seed file: rows, routes, members and deploy keys."""
+"""The `storages`, `groups` and `projects` sections of a seed file: rows and routes."""
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from django.db.models import ProtectedError, RestrictedError
+from django.db.models import ProtectedError, RestrictedError, prefetch_related_objects
 
-from accounts.models import KeyKind, SSHKey, User
-from accounts.seeds import parse
-from accounts.services.ssh_keys import add_deploy_key
 from internal_api.models.instance_settings import BranchLevel
-from internal_api.seeding import Entry, Report, Section, SeedError, register_key, register_section
-from internal_api.seeding.entries import (
-    Parser,
-    any_text,
-    boolean,
-    children,
-    choice,
-    day,
-    integer,
-    located,
-    mapping,
-    moment,
-    optional,
-    text,
-    texts,
-)
-from internal_api.seeding.rows import checked, matched_row, new_id, update
+from internal_api.seeding import Entry, Report, Section, SeedError, register_section
+from internal_api.seeding.entries import Parser, any_text, boolean, choice, optional, text, texts
+from internal_api.seeding.rows import checked, distinct, matched_row, new_id, one_row, rows_by_id, update
 from internal_api.stored_values import create_row
+from internal_api.text import ascii_lower
 from repositories.models import (
-    AccessLevel,
     FeatureLevel,
     GitProtocolChoice,
-    MemberState,
     Namespace,
     Project,
     ProjectCreationLevel,
+    Route,
     Storage,
     Visibility,
 )
-from repositories.selectors.namespaces import find_group, find_namespace, find_project
-from repositories.services.access import (
-    grant_deploy_key,
-    remove_member,
-    set_member,
-    share_with,
-    unshare_with,
-    withdraw_deploy_key,
-)
-from repositories.services.namespaces import create_group
-from repositories.services.projects import add_redirect, create_project
+from repositories.selectors.namespaces import find_group, find_namespace, find_project, routes_of
+from repositories.services.namespaces import create_group, create_groups, new_group
+from repositories.services.projects import create_project, create_projects, default_storage, new_project
 from repositories.services.repository_creation import not_made, provide_repositories
-
-ROLES = {level.name.lower(): level.value for level in AccessLevel}
-
 
 _GROUP: dict[str, Parser] = {
     "name": checked(Namespace, "name", text),
@@ -88,7 +61,6 @@ _REPOSITORY: dict[str, Parser] = {
     "read_only": boolean,
     "default_branch": checked(Project, "default_branch", text),
 }
-_DEPLOY_KEY = {"id", "title", "key", "can_push", "owner", "expires_at"}
 
 
 def load_storage(report: Report, entry: Entry) -> Storage | None:
@@ -121,22 +93,67 @@ def load_group(report: Report, entry: Entry) -> Namespace | None:
     """Make or change one group; its parent is there already, since shorter paths come first."""
     full_path = entry.read("path", text)
     row: Namespace | None = matched_row(entry, Namespace.objects.all(), find_namespace(full_path), f"group {full_path!r}")
-    if entry.is_absent:
-        _remove(report, entry, "groups", row)
-        return None
-    if row is not None and not row.is_group:
-        raise entry.problem("path", f"{full_path!r} is a user's own namespace")
+    if row is not None or entry.is_absent:
+        return _change_group(report, entry, row)
     parent_path, _, path = full_path.rpartition("/")
-    values = {**entry.fields(_GROUP), **_top_level_values(entry, is_top_level=not parent_path)}
-    if row is not None:
-        report.changed("groups", update(row, values))
-        return row
+    values = _group_values(entry)
     parent = find_group(parent_path) if parent_path else None
-    if parent_path and parent is None:
-        raise entry.problem("path", f"there is no group {parent_path!r}")
+    _require_parent(entry, parent)
     row = create_group(path=path, parent=parent, **values, **new_id(entry))
     report.count("groups", "created")
     return row
+
+
+def load_groups(report: Report, entries: Sequence[Entry]) -> list[Namespace | None]:
+    """The same for some groups of one level: those that are there already are read together, and new ones are made together."""
+    paths = distinct(ascii_lower(entry.read("path", text)) for entry in entries)
+    routes = routes_of([*paths, *(path.rpartition("/")[0] for path in paths)])
+    by_id = rows_by_id(entries, Namespace.objects.all())
+    parents = [route.namespace for path in paths if (route := routes.get(path.rpartition("/")[0])) and route.namespace]
+    prefetch_related_objects(parents, "lineage")
+    rows: list[Namespace | None] = []
+    new: list[Namespace] = []
+    for entry, path in zip(entries, paths, strict=True):
+        row = one_row(entry, _owner(routes.get(path)), by_id.get(entry.values.get("id", 0)), path)
+        if row is not None or entry.is_absent:
+            rows.append(_change_group(report, entry, row))
+            continue
+        parent = _group_at(routes, path.rpartition("/")[0])
+        _require_parent(entry, parent)
+        new.append(new_group(path=entry.values["path"].rpartition("/")[2], parent=parent, **_group_values(entry), **new_id(entry)))
+        rows.append(new[-1])
+    create_groups(new)
+    report.count("groups", "created", len(new))
+    return rows
+
+
+def _owner(route: Route | None) -> Namespace | Project | None:
+    return (route.namespace or route.project) if route else None
+
+
+def _group_at(routes: Mapping[str, Route], path: str) -> Namespace | None:
+    found = _owner(routes.get(path))
+    return found if isinstance(found, Namespace) and found.is_group else None
+
+
+def _change_group(report: Report, entry: Entry, row: Namespace | None) -> Namespace | None:
+    if entry.is_absent or row is None:
+        _remove(report, entry, "groups", row)
+        return None
+    if not row.is_group:
+        raise entry.problem("path", f"{entry.values['path']!r} is a user's own namespace")
+    report.changed("groups", update(row, _group_values(entry)))
+    return row
+
+
+def _group_values(entry: Entry) -> dict[str, Any]:
+    return {**entry.fields(_GROUP), **_top_level_values(entry, is_top_level="/" not in entry.values["path"])}
+
+
+def _require_parent(entry: Entry, parent: Namespace | None) -> None:
+    parent_path = entry.values["path"].rpartition("/")[0]
+    if parent_path and parent is None:
+        raise entry.problem("path", f"there is no group {parent_path!r}")
 
 
 def _top_level_values(entry: Entry, *, is_top_level: bool) -> dict[str, Any]:
@@ -151,20 +168,57 @@ def load_project(report: Report, entry: Entry) -> Project | None:
     """Make or change one project."""
     full_path = entry.read("path", text)
     row: Project | None = matched_row(entry, Project.objects.all(), find_project(full_path), f"project {full_path!r}")
-    if entry.is_absent:
+    if row is not None or entry.is_absent:
+        return _change_project(report, entry, row)
+    namespace_path, _, path = full_path.rpartition("/")
+    namespace = find_namespace(namespace_path).first()
+    row = create_project(path=path, **_new_project_values(entry, namespace, _storages))
+    report.count("projects", "created")
+    _want_repository(report, entry, row, is_new=True)
+    return row
+
+
+def load_projects(report: Report, entries: Sequence[Entry]) -> list[Project | None]:
+    """The same for some projects: those that are there already are read together, and new ones are made together."""
+    paths = distinct(ascii_lower(entry.read("path", text)) for entry in entries)
+    routes = routes_of([*paths, *(path.rpartition("/")[0] for path in paths)])
+    by_id = rows_by_id(entries, Project.objects.all())
+    storages = {storage.name: storage for storage in Storage.objects.all()}
+    default = next((entry for entry in entries if "storage" not in entry.values.get("repository", {})), None) and default_storage()
+    rows: list[Project | None] = []
+    new: list[tuple[Entry, Project]] = []
+    for entry, path in zip(entries, paths, strict=True):
+        row = one_row(entry, _owner(routes.get(path)), by_id.get(entry.values.get("id", 0)), path)
+        if row is not None or entry.is_absent:
+            rows.append(_change_project(report, entry, row))
+            continue
+        namespace_path, _, own_path = entry.values["path"].rpartition("/")
+        namespace = _owner(routes.get(ascii_lower(namespace_path)))
+        values = {"storage": default, **_new_project_values(entry, namespace, storages.get)}
+        new.append((entry, new_project(path=own_path, **values)))
+        rows.append(new[-1][1])
+    create_projects([row for _, row in new])
+    report.count("projects", "created", len(new))
+    for entry, row in new:
+        _want_repository(report, entry, row, is_new=True)
+    return rows
+
+
+def _change_project(report: Report, entry: Entry, row: Project | None) -> Project | None:
+    if entry.is_absent or row is None:
         _remove(report, entry, "projects", row)
         return None
-    values = {**entry.fields(_PROJECT), **_repository_values(entry)}
-    is_new = row is None
-    if row is None:
-        row = _new_project(entry, full_path, values)
-        report.count("projects", "created")
-    else:
-        report.changed("projects", update(row, values))
+    report.changed("projects", update(row, {**entry.fields(_PROJECT), **_repository_values(entry, _storages)}))
+    _want_repository(report, entry, row, is_new=False)
+    return row
+
+
+def _want_repository(report: Report, entry: Entry, row: Project, *, is_new: bool) -> None:
+    """Let the project's repository be made at Gitaly when everything is written, as the options say."""
     is_wanted = (is_new and "rows_only" not in report.options) or "create_repositories" in report.options
     if is_wanted and row.repository_exists:
-        report.postpone(_create_repositories, (row.pk, is_new and "default_branch" not in values))
-    return row
+        names_branch = "default_branch" in entry.values.get("repository", {})
+        report.postpone(_create_repositories, (row.pk, is_new and not names_branch))
 
 
 def _create_repositories(report: Report, wanted: list[tuple[int, bool]]) -> None:
@@ -179,15 +233,17 @@ def _create_repositories(report: Report, wanted: list[tuple[int, bool]]) -> None
     report.notes += not_made(missing)
 
 
-def _new_project(entry: Entry, full_path: str, values: dict[str, Any]) -> Project:
-    namespace_path, _, path = full_path.rpartition("/")
-    namespace = find_namespace(namespace_path).first()
-    if namespace is None:
-        raise entry.problem("path", f"there is no namespace {namespace_path!r}")
-    return create_project(path=path, namespace=namespace, **values, **new_id(entry))
+def _new_project_values(entry: Entry, namespace: Any, storages: Callable[[str], Storage | None]) -> dict[str, Any]:
+    if not isinstance(namespace, Namespace):
+        raise entry.problem("path", f"there is no namespace {entry.values['path'].rpartition('/')[0]!r}")
+    return {"namespace": namespace, **entry.fields(_PROJECT), **_repository_values(entry, storages), **new_id(entry)}
 
 
-def _repository_values(entry: Entry) -> dict[str, Any]:
+def _storages(name: str) -> Storage | None:
+    return Storage.objects.filter(name=name).first()
+
+
+def _repository_values(entry: Entry, storages: Callable[[str], Storage | None]) -> dict[str, Any]:
     if "repository" not in entry:
         return {}
     inner = Entry(entry.values["repository"], entry.at("repository"), {"storage", *_REPOSITORY})
@@ -196,89 +252,10 @@ def _repository_values(entry: Entry) -> dict[str, Any]:
         values["repository_exists"] = values.pop("exists")
     if "storage" in inner:
         name = inner.read("storage", text)
-        values["storage"] = Storage.objects.filter(name=name).first()
+        values["storage"] = storages(name)
         if values["storage"] is None:
             raise inner.problem("storage", f"there is no storage {name!r}")
     return values
-
-
-def _user(username: str, path: str) -> User:
-    user: User | None = User.matching_username(username).first()
-    if user is None:
-        raise SeedError(path, f"there is no user {username!r}")
-    return user
-
-
-def load_members(report: Report, place: Namespace | Project, entry: Entry, key: str) -> None:
-    """Make or change memberships: `ann: developer`, or a mapping with `access_level`, `state`, `expires_at`."""
-    for username, value in mapping(entry.values[key], entry.at(key)).items():
-        path = f"{entry.at(key)}.{username}"
-        user = _user(username, path)
-        member = Entry(
-            value if isinstance(value, dict) else {"access_level": value}, path, {"access_level", "state", "expires_at", "absent"}
-        )
-        if member.is_absent:
-            report.count("members", "removed" if remove_member(place, user) else "unchanged")
-            continue
-        level = ROLES[member.read("access_level", choice(ROLES)) if isinstance(value, dict) else choice(ROLES)(value, path)]
-        state = member.get("state", choice(MemberState.values), MemberState.ACTIVE)
-        with located(path):
-            report.changed("members", set_member(place, user, level, state=state, expires_at=member.get("expires_at", optional(day))))
-
-
-def load_shares(report: Report, place: Namespace | Project, entry: Entry, key: str) -> None:
-    """Make or change invitations of groups: `other/group: developer`."""
-    for group_path, value in mapping(entry.values[key], entry.at(key)).items():
-        path = f"{entry.at(key)}.{group_path}"
-        group = find_group(group_path)
-        if group is None:
-            raise SeedError(path, f"there is no group {group_path!r}")
-        if isinstance(value, dict) and Entry(value, path, {"absent"}).is_absent:
-            report.count("shares", "removed" if unshare_with(place, group) else "unchanged")
-            continue
-        with located(path):
-            report.changed("shares", share_with(place, group, ROLES[choice(ROLES)(value, path)]))
-
-
-def load_redirects(report: Report, project: Project, entry: Entry, key: str) -> None:
-    """Let former paths lead to the project."""
-    for path in entry.read(key, texts):
-        report.count("redirects", "created" if add_redirect(project, path.strip("/")) else "unchanged")
-
-
-def load_deploy_keys(report: Report, project: Project, entry: Entry, key: str) -> None:
-    """Enable deploy keys for the project; the same key in two projects is one key with two grants."""
-    for child in children(entry.values[key], entry.at(key), _DEPLOY_KEY):
-        with located(child.path):
-            load_deploy_key(report, project, child)
-
-
-def load_deploy_key(report: Report, project: Project, entry: Entry) -> None:
-    """Make or change one deploy key and its grant."""
-    row = SSHKey.objects.filter(fingerprint=parse(entry).fingerprint).first()
-    if entry.is_absent:
-        report.count("deploy_keys", "removed" if row and withdraw_deploy_key(project, row) else "unchanged")
-        return
-    values = entry.fields({"title": text, "expires_at": optional(moment)})
-    if "owner" in entry:
-        owner = entry.read("owner", optional(text))
-        values["owner"] = _user(owner, entry.at("owner")) if owner else None
-    if row is None:
-        row = add_deploy_key(key=entry.values["key"], rules=(report.former, None), may_be_expired=True, **values, **new_id(entry))
-        report.count("deploy_keys", "created")
-    else:
-        _change_deploy_key(report, row, entry, values)
-    grant_deploy_key(project, row, can_push=entry.get("can_push", boolean, default=False))
-
-
-def _change_deploy_key(report: Report, row: SSHKey, entry: Entry, values: dict[str, Any]) -> None:
-    if row.kind != KeyKind.DEPLOY:
-        raise entry.problem("key", "belongs to a user; a deploy key is a key of its own")
-    if entry.get("id", integer, row.pk) != row.pk:
-        raise entry.problem("id", f"the key has the id {row.pk} already")
-    if "owner" in values:
-        values["user"] = values.pop("owner")
-    report.changed("deploy_keys", update(row, values))
 
 
 def _depth(entry: Entry) -> int:
@@ -287,14 +264,9 @@ def _depth(entry: Entry) -> int:
 
 
 def register() -> None:
-    """Make the sections and their keys known."""
+    """Make the sections known."""
     register_section(Section("storages", order=10, keys={"name", "gitaly_address", "gitaly_token"}, load=load_storage))
     group_keys = {"id", "path", *_GROUP, *_TOP_LEVEL_GROUP}
-    register_section(Section("groups", order=30, keys=group_keys, load=load_group, sort_key=_depth, model=Namespace))
+    register_section(Section("groups", order=30, keys=group_keys, load=load_group, load_many=load_groups, sort_key=_depth, model=Namespace))
     project_keys = {"id", "path", "repository", *_PROJECT}
-    register_section(Section("projects", order=40, keys=project_keys, load=load_project, model=Project))
-    for section in ("groups", "projects"):
-        register_key(section, "members", 100, load_members)
-        register_key(section, "shared_with", 110, load_shares)
-    register_key("projects", "redirects_from", 120, load_redirects)
-    register_key("projects", "deploy_keys", 130, load_deploy_keys, model=SSHKey)
+    register_section(Section("projects", order=40, keys=project_keys, load=load_project, load_many=load_projects, model=Project))

@@ -1,13 +1,28 @@
 """`protected_branches` and `protected_tags` of projects and top-level groups in a seed file."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from accounts.models import KeyKind, SSHKey, User
 from internal_api.seeding import Entry, Report, SeedError, register_key
 from internal_api.seeding.entries import boolean, children, listing, located, text
-from repositories.models import Namespace, Project
+from internal_api.seeding.registry import TogetherError
+from internal_api.seeding.rows import distinct
+from repositories.models import Namespace, Project, ProtectedBranch
 from repositories.selectors.namespaces import find_group
-from repositories.services.protected_refs import LEVELS, Grantee, protect_branch, protect_tag, unprotect_branch, unprotect_tag
+from repositories.services.protected_refs import (
+    LEVELS,
+    Grantee,
+    NewRule,
+    protect_branch,
+    protect_branches,
+    protect_tag,
+    unprotect_branch,
+    unprotect_tag,
+)
+
+_BRANCH = {"name", "push", "merge", "allow_force_push"}
 
 
 def _grantees(place: Namespace | Project, value: Any, path: str) -> list[Grantee]:
@@ -41,7 +56,7 @@ def _named(place: Namespace | Project, entry: Entry) -> Grantee | None:
 
 def load_branches(report: Report, place: Namespace | Project, entry: Entry, key: str) -> None:
     """Make or change rules on branches."""
-    for child in children(entry.values[key], entry.at(key), {"name", "push", "merge", "allow_force_push"}):
+    for child in children(entry.values[key], entry.at(key), _BRANCH):
         name = child.read("name", text)
         if child.is_absent:
             report.count("protected_branches", "removed" if unprotect_branch(place, name) else "unchanged")
@@ -50,6 +65,31 @@ def load_branches(report: Report, place: Namespace | Project, entry: Entry, key:
         with located(child.path):
             changed = protect_branch(place, name, grants, allow_force_push=child.get("allow_force_push", boolean))
         report.changed("protected_branches", changed)
+
+
+def load_branches_of_many(report: Report, waiting: Sequence[tuple[Namespace | Project, Entry]], key: str) -> None:
+    """The same for some places: present rules are read together, and new ones are made together."""
+    present = _present_rules([place for place, _ in waiting])
+    new: list[NewRule] = []
+    for place, entry in waiting:
+        if present.get(place.pk):
+            load_branches(report, place, entry, key)
+            continue
+        found = list(children(entry.values[key], entry.at(key), _BRANCH))
+        distinct(child.read("name", text) for child in found)
+        for child in found:
+            if child.is_absent:
+                raise TogetherError
+            grants = {kind: _grantees(place, child.values[kind], child.at(kind)) for kind in ("push", "merge") if kind in child}
+            new.append(NewRule(place, child.values["name"], grants, allow_force_push=child.get("allow_force_push", boolean, default=False)))
+    protect_branches(new)
+    report.count("protected_branches", "changed", len(new))
+
+
+def _present_rules(places: Sequence[Namespace | Project]) -> Counter[int]:
+    """How many rules each of the projects, or each of the groups, has."""
+    column = "project" if isinstance(places[0], Project) else "namespace"
+    return Counter(ProtectedBranch.objects.filter(**{f"{column}__in": places}).values_list(f"{column}_id", flat=True))
 
 
 def load_tags(report: Report, project: Project, entry: Entry, key: str) -> None:
@@ -66,5 +106,5 @@ def load_tags(report: Report, project: Project, entry: Entry, key: str) -> None:
 def register() -> None:
     """Make the keys known."""
     for section in ("groups", "projects"):
-        register_key(section, "protected_branches", 140, load_branches)
+        register_key(section, "protected_branches", 140, load_branches, load_many=load_branches_of_many)
     register_key("projects", "protected_tags", 150, load_tags)

@@ -1,5 +1,7 @@
 """Finding namespaces and projects by their full path, in any letter case."""
 
+from collections.abc import Sequence
+
 from django.db.models import QuerySet
 from django.db.models.functions import Lower
 
@@ -14,6 +16,18 @@ def _routes(full_path: str) -> QuerySet[Route]:
 def find_namespace(full_path: str) -> QuerySet[Namespace]:
     """The user's own namespace or the group of that path: one row or none."""
     return Namespace.objects.filter(route__in=_routes(full_path)).select_related("route")
+
+
+def routes_of(full_paths: Sequence[str]) -> dict[str, Route]:
+    """The routes of these paths, by the path in lower case, with their namespaces or projects: one query."""
+    lower = {ascii_lower(path) for path in full_paths}
+    found = Route.objects.annotate(path_lower=Lower("path")).filter(path_lower__in=lower).select_related("namespace", "project")
+    routes: dict[str, Route] = {ascii_lower(route.path): route for route in found}
+    for route in routes.values():
+        owner: Namespace | Project | None = route.namespace or route.project
+        if owner is not None:
+            owner.route = route
+    return routes
 
 
 def find_group(full_path: str) -> Namespace | None:

@@ -21,14 +21,27 @@ def set_member(
     where: type_of_place, user: User, access_level: int, *, state: str = MemberState.ACTIVE, expires_at: date | None = None
 ) -> bool:
     """Make somebody a member, or change the membership; whether anything changed. Raises InvalidAccessError."""
-    if access_level not in AccessLevel.values:
-        raise InvalidAccessError(f"There is no access level {access_level}.")
-    if isinstance(where, Namespace) and not where.is_group:
-        raise InvalidAccessError("A user's own namespace has no members.")
+    new_member(where, user, access_level)
     values = {"access_level": access_level, "state": state, "expires_at": expires_at}
     with transaction.atomic():
         member, created = Member.objects.get_or_create(user=user, **_place(where), defaults=values)
         return created or _update(member, values)
+
+
+def new_member(
+    where: type_of_place, user: User, access_level: int, *, state: str = MemberState.ACTIVE, expires_at: date | None = None
+) -> Member:
+    """A membership that is not saved yet. Raises InvalidAccessError."""
+    if access_level not in AccessLevel.values:
+        raise InvalidAccessError(f"There is no access level {access_level}.")
+    if isinstance(where, Namespace) and not where.is_group:
+        raise InvalidAccessError("A user's own namespace has no members.")
+    return Member(user=user, **_place(where), access_level=access_level, state=state, expires_at=expires_at)
+
+
+def change_member(member: Member, wanted: Member) -> bool:
+    """Give a membership the level, state and end of another one; whether anything changed."""
+    return _update(member, {name: getattr(wanted, name) for name in ("access_level", "state", "expires_at")})
 
 
 def _update(row: Member | GroupLink | DeployKeyGrant, values: dict[str, object]) -> bool:

@@ -1,10 +1,14 @@
 """Making projects."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models.functions import Lower
 
+from internal_api.stored_values import validate_fields
+from internal_api.text import ascii_lower
 from repositories.errors import InvalidProjectError
 from repositories.models import Namespace, Project, RedirectRoute, Route, Storage
 from repositories.policy.repository_path import RESERVED_PROJECT_NAMES
@@ -20,14 +24,34 @@ def default_storage() -> Storage:
     return named or Storage.objects.create(name=DEFAULT_STORAGE)
 
 
-def create_project(*, path: str, namespace: Namespace, name: str = "", storage: Storage | None = None, **fields: Any) -> Project:
-    """A project with its route. Its repository at Gitaly is made by the caller. Raises InvalidProjectError."""
+def new_project(*, path: str, namespace: Namespace, storage: Storage, name: str = "", **fields: Any) -> Project:
+    """A project that is not saved yet. Raises InvalidProjectError."""
     problem = segment_problem(path) or ("The name is reserved." if path.lower() in RESERVED_PROJECT_NAMES else None)
     if problem:
         raise InvalidProjectError(f"Project {path!r} is not accepted: {problem}")
+    return Project(path=path, name=name or path, namespace=namespace, storage=storage, **fields)
+
+
+def create_projects(projects: Sequence[Project]) -> None:
+    """Insert new projects with their routes, all or none, with a fixed number of statements; their namespaces' routes are at hand.
+
+    Raises InvalidValueError, or IntegrityError for a path or an id that is taken.
+    """
+    for project in projects:
+        validate_fields(project)
+    with transaction.atomic():
+        Project.objects.bulk_create(projects)
+        routes = [Route(path=f"{project.namespace.route.path}/{project.path}", project=project) for project in projects]
+        Route.objects.bulk_create(routes)
+        paths = [ascii_lower(route.path) for route in routes]
+        RedirectRoute.objects.annotate(path_lower=Lower("path")).filter(path_lower__in=paths).delete()
+
+
+def create_project(*, path: str, namespace: Namespace, name: str = "", storage: Storage | None = None, **fields: Any) -> Project:
+    """A project with its route. Its repository at Gitaly is made by the caller. Raises InvalidProjectError."""
     try:
         with transaction.atomic():
-            project = Project(path=path, name=name or path, namespace=namespace, storage=storage or default_storage(), **fields)
+            project = new_project(path=path, name=name, namespace=namespace, storage=storage or default_storage(), **fields)
             project.full_clean()
             project.save(force_insert=True)
             full_path = f"{namespace.route.path}/{path}"

@@ -1,6 +1,7 @@
 """Protecting branches and tags."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
@@ -67,6 +68,38 @@ def protect_branch(
             rule.save(update_fields=["allow_force_push"])
             changed = True
         return is_new or changed
+
+
+@dataclass(frozen=True, slots=True)
+class NewRule:
+    """A rule on branches of a project or a top-level group that has none of that name."""
+
+    where: Project | Namespace
+    name: str
+    grants: Mapping[str, Iterable[Grantee]]
+    allow_force_push: bool
+
+
+def protect_branches(new: Sequence[NewRule]) -> None:
+    """Make new rules, all or none, with a fixed number of statements.
+
+    Raises InvalidAccessError, InvalidValueError, or IntegrityError where a rule of that name is there already.
+    """
+    rules: list[ProtectedBranch] = []
+    grants: list[ProtectedRefGrant] = []
+    for one in new:
+        place = {"project": one.where} if isinstance(one.where, Project) else {"namespace": one.where}
+        rule = ProtectedBranch(name=one.name, allow_force_push=one.allow_force_push, **place)
+        validate_fields(rule)
+        rules.append(rule)
+        levels = {"push": [40], "merge": [40], **one.grants}
+        wanted = [
+            ProtectedRefGrant(protected_branch=rule, kind=kind, **_grant_fields(who)) for kind, given in levels.items() for who in given
+        ]
+        grants += list({_key(grant): grant for grant in wanted}.values())
+    with transaction.atomic():
+        ProtectedBranch.objects.bulk_create(rules)
+        ProtectedRefGrant.objects.bulk_create(grants)
 
 
 def protect_pushed_branch(project: Project, name: str, push: int, merge: int) -> None:

@@ -8,7 +8,8 @@ from django.core.wsgi import get_wsgi_application
 from pytest_django.fixtures import Settings
 
 from internal_api import rate_limits
-from internal_api.seeding.engine import parse, seed
+from internal_api.seeding.documents import parse
+from internal_api.seeding.engine import seed
 from tests.conftest import KAS_SECRET, SHELL_SECRET
 from tests.factories import database_judges
 from tests.gitaly_server import FakeGitaly

@@ -12,7 +12,8 @@ from django.db.models.deletion import ProtectedError
 
 from internal_api.management.operator import ExampleCommand
 from internal_api.seeding import Report, SeedError, seed
-from internal_api.seeding.engine import parse
+from internal_api.seeding.documents import parse
+from internal_api.seeding.progress import ProgressLines
 
 _OPTIONS = ("rows_only", "create_repositories")
 
@@ -40,7 +41,7 @@ class Command(ExampleCommand):
                 yield document
 
         try:
-            report = seed(each(), self._progress, [name for name in _OPTIONS if options[name]])
+            report = seed(each(), ProgressLines(self.stderr.write), [name for name in _OPTIONS if options[name]])
         except SeedError as error:
             raise CommandError(f"{current['file']}: {error}") from error
         except ProtectedError as error:
@@ -57,9 +58,6 @@ class Command(ExampleCommand):
             raise CommandError(f"{name}: {error}") from error
         except (OSError, UnicodeDecodeError) as error:
             raise CommandError(f"{name}: cannot be read: {error}") from error
-
-    def _progress(self, name: str, done: int, total: int) -> None:
-        self.stderr.write(f"{name}: {done} of {total}")
 
     def _tell(self, report: Report, *, as_json: bool) -> None:
         if as_json:

@@ -1,0 +1,169 @@
+"""Members, invited groups, deploy keys and former paths of groups and projects in a seed file."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from django.db.models.functions import Lower
+
+from accounts.models import KeyKind, SSHKey, User
+from accounts.seeds import parse
+from accounts.services.ssh_keys import add_deploy_key
+from internal_api.seeding import Entry, Report, SeedError, register_key
+from internal_api.seeding.batches import some_at_a_time
+from internal_api.seeding.entries import boolean, children, choice, day, integer, located, mapping, moment, optional, text, texts
+from internal_api.seeding.registry import TogetherError
+from internal_api.seeding.rows import new_id, update
+from internal_api.text import ascii_lower
+from repositories.models import AccessLevel, Member, MemberState, Namespace, Project
+from repositories.selectors.namespaces import find_group
+from repositories.services.access import (
+    change_member,
+    grant_deploy_key,
+    new_member,
+    remove_member,
+    set_member,
+    share_with,
+    unshare_with,
+    withdraw_deploy_key,
+)
+from repositories.services.projects import add_redirect
+
+ROLES = {level.name.lower(): level.value for level in AccessLevel}
+_DEPLOY_KEY = {"id", "title", "key", "can_push", "owner", "expires_at"}
+
+
+def _user(username: str, path: str) -> User:
+    user: User | None = User.matching_username(username).first()
+    if user is None:
+        raise SeedError(path, f"there is no user {username!r}")
+    return user
+
+
+def load_members(report: Report, place: Namespace | Project, entry: Entry, key: str) -> None:
+    """Make or change memberships: `ann: developer`, or a mapping with `access_level`, `state`, `expires_at`."""
+    for username, value in mapping(entry.values[key], entry.at(key)).items():
+        path = f"{entry.at(key)}.{username}"
+        user = _user(username, path)
+        member = _member_entry(value, path)
+        if member.is_absent:
+            report.count("members", "removed" if remove_member(place, user) else "unchanged")
+            continue
+        with located(path):
+            report.changed("members", set_member(place, user, **_member_values(member, value)))
+
+
+def load_members_of_many(report: Report, waiting: Sequence[tuple[Namespace | Project, Entry]], key: str) -> None:
+    """The same for some places: users and memberships are read together, and new ones are made together."""
+    named = [(place, entry, mapping(entry.values[key], entry.at(key))) for place, entry in waiting]
+    users = _users_by_name({ascii_lower(username) for _, _, members in named for username in members})
+    present = _present_members([place for place, _ in waiting], [user.pk for user in users.values()])
+    new: dict[tuple[str, int, int], Member] = {}
+    for place, entry, members in named:
+        for username, value in members.items():
+            child = _member_entry(value, f"{entry.at(key)}.{username}")
+            user = users.get(ascii_lower(username))
+            if user is None or child.is_absent:
+                raise TogetherError
+            member = new_member(place, user, **_member_values(child, value))
+            known = present.get(_place_and_user(member))
+            if known is not None:
+                report.changed("members", change_member(known, member))
+            elif _place_and_user(member) in new:
+                raise TogetherError
+            else:
+                new[_place_and_user(member)] = member
+    Member.objects.bulk_create(new.values())
+    report.count("members", "changed", len(new))
+
+
+def _member_entry(value: Any, path: str) -> Entry:
+    return Entry(value if isinstance(value, dict) else {"access_level": value}, path, {"access_level", "state", "expires_at", "absent"})
+
+
+def _member_values(member: Entry, value: Any) -> dict[str, Any]:
+    role = member.read("access_level", choice(ROLES)) if isinstance(value, dict) else choice(ROLES)(value, member.path)
+    state = member.get("state", choice(MemberState.values), MemberState.ACTIVE)
+    return {"access_level": ROLES[role], "state": state, "expires_at": member.get("expires_at", optional(day))}
+
+
+def _users_by_name(names: Collection[str]) -> dict[str, User]:
+    found = (
+        User.objects.annotate(username_lower=Lower("username")).filter(username_lower__in=some) for some in some_at_a_time(sorted(names))
+    )
+    return {ascii_lower(user.username): user for users in found for user in users}
+
+
+def _present_members(places: Sequence[Namespace | Project], users: Sequence[int]) -> dict[tuple[str, int, int], Member]:
+    column = "project" if isinstance(places[0], Project) else "namespace"
+    rows = Member.objects.filter(**{f"{column}__in": places})
+    found = (rows.filter(user__in=some).select_related(*Member.audit_related) for some in some_at_a_time(users))
+    return {_place_and_user(member): member for members in found for member in members}
+
+
+def _place_and_user(member: Member) -> tuple[str, int, int]:
+    kind, place = ("project", member.project_id) if member.project_id is not None else ("namespace", member.namespace_id)
+    return kind, place or 0, member.user_id
+
+
+def load_shares(report: Report, place: Namespace | Project, entry: Entry, key: str) -> None:
+    """Make or change invitations of groups: `other/group: developer`."""
+    for group_path, value in mapping(entry.values[key], entry.at(key)).items():
+        path = f"{entry.at(key)}.{group_path}"
+        group = find_group(group_path)
+        if group is None:
+            raise SeedError(path, f"there is no group {group_path!r}")
+        if isinstance(value, dict) and Entry(value, path, {"absent"}).is_absent:
+            report.count("shares", "removed" if unshare_with(place, group) else "unchanged")
+            continue
+        with located(path):
+            report.changed("shares", share_with(place, group, ROLES[choice(ROLES)(value, path)]))
+
+
+def load_redirects(report: Report, project: Project, entry: Entry, key: str) -> None:
+    """Let former paths lead to the project."""
+    for path in entry.read(key, texts):
+        report.count("redirects", "created" if add_redirect(project, path.strip("/")) else "unchanged")
+
+
+def load_deploy_keys(report: Report, project: Project, entry: Entry, key: str) -> None:
+    """Enable deploy keys for the project; the same key in two projects is one key with two grants."""
+    for child in children(entry.values[key], entry.at(key), _DEPLOY_KEY):
+        with located(child.path):
+            load_deploy_key(report, project, child)
+
+
+def load_deploy_key(report: Report, project: Project, entry: Entry) -> None:
+    """Make or change one deploy key and its grant."""
+    row = SSHKey.objects.filter(fingerprint=parse(entry).fingerprint).first()
+    if entry.is_absent:
+        report.count("deploy_keys", "removed" if row and withdraw_deploy_key(project, row) else "unchanged")
+        return
+    values = entry.fields({"title": text, "expires_at": optional(moment)})
+    if "owner" in entry:
+        owner = entry.read("owner", optional(text))
+        values["owner"] = _user(owner, entry.at("owner")) if owner else None
+    if row is None:
+        row = add_deploy_key(key=entry.values["key"], rules=(report.former, None), may_be_expired=True, **values, **new_id(entry))
+        report.count("deploy_keys", "created")
+    else:
+        _change_deploy_key(report, row, entry, values)
+    grant_deploy_key(project, row, can_push=entry.get("can_push", boolean, default=False))
+
+
+def _change_deploy_key(report: Report, row: SSHKey, entry: Entry, values: dict[str, Any]) -> None:
+    if row.kind != KeyKind.DEPLOY:
+        raise entry.problem("key", "belongs to a user; a deploy key is a key of its own")
+    if entry.get("id", integer, row.pk) != row.pk:
+        raise entry.problem("id", f"the key has the id {row.pk} already")
+    if "owner" in values:
+        values["user"] = values.pop("owner")
+    report.changed("deploy_keys", update(row, values))
+
+
+def register() -> None:
+    """Make the keys known."""
+    for section in ("groups", "projects"):
+        register_key(section, "members", 100, load_members, load_many=load_members_of_many)
+        register_key(section, "shared_with", 110, load_shares)
+    register_key("projects", "redirects_from", 120, load_redirects)
+    register_key("projects", "deploy_keys", 130, load_deploy_keys, model=SSHKey)
