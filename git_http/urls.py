@@ -5,6 +5,7 @@ from typing import Any
 from django.urls import path
 
 from git_http.lfs_api.views.batch import BatchViewSet, DeprecatedViewSet
+from git_http.lfs_api.views.internal import InternalLFSViewSet
 from git_http.lfs_api.views.locks import LocksViewSet, UnlockViewSet, VerifyLocksViewSet
 from git_http.lfs_api.views.objects import AuthorizeUploadViewSet, ObjectViewSet
 from git_http.views.geo import GeoProxyViewSet
@@ -46,3 +47,6 @@ workhorse_urlpatterns = [
     path("geo/proxy", GeoProxyViewSet.as_view({"get": "retrieve"}), name="geo_proxy"),
 ]
 """Mounted under /api/v4."""
+
+internal_urlpatterns = [path("lfs", InternalLFSViewSet.as_view({"get": "retrieve"}), name="internal_lfs")]
+"""Mounted under /api/v4/internal."""

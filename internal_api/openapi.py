@@ -40,6 +40,7 @@ _STATUSES = {
     200: "Answered.",
     201: "Made.",
     204: "Done.",
+    206: "The range that was asked for.",
     400: "The request cannot be understood.",
     401: "The caller has not proved who it is, or access is refused.",
     403: "The caller may not.",
@@ -90,6 +91,8 @@ class Operation:
     error: Schema = field(default_factory=lambda: {"$ref": ERROR})
     media_type: str = "application/json"
     always: Sequence[int] = _ALWAYS
+    media_types: Mapping[int, str] = field(default_factory=dict)
+    """Those of the statuses whose answers have another one."""
 
 
 class EndpointSchema(AutoSchema):
@@ -114,7 +117,8 @@ class EndpointSchema(AutoSchema):
             "tags": [type(self.view).__module__.partition(".")[0]],
             "parameters": self._parameters(operation, path),
             "responses": {
-                str(status): {"description": _STATUSES[status]} | ({"content": {media: {"schema": schema}}} if schema is not None else {})
+                str(status): {"description": _STATUSES[status]}
+                | ({"content": {operation.media_types.get(status, media): {"schema": schema}}} if schema is not None else {})
                 for status, schema in sorted({**operation.answers, **refusals}.items())
             },
         }

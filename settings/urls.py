@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
 from accounts.urls import urlpatterns as of_accounts
+from git_http.urls import internal_urlpatterns as of_lfs
 from git_http.urls import workhorse_urlpatterns as of_workhorse
 from internal_api.urls import urlpatterns as of_the_kernel
 from kubernetes_agent.urls import urlpatterns as of_agents
@@ -11,7 +12,7 @@ from repositories.urls import urlpatterns as of_repositories
 
 urlpatterns: list[URLPattern | URLResolver] = [
     # One list: Django tries one address after the other, those that every clone and push asks first.
-    path("api/v4/internal/", include([*of_repositories, *of_accounts, *of_agents, *of_the_kernel])),
+    path("api/v4/internal/", include([*of_repositories, *of_accounts, *of_agents, *of_lfs, *of_the_kernel])),
     path("api/v4/", include(of_workhorse)),
     path("api/v4/", include("storage_limits.urls")),
     path("v4/", include("storage_limits.urls")),

@@ -3,18 +3,21 @@
 What fuzzes the service starts from these, so that it reaches the code behind the look-ups.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyotp
+from django.conf import settings
 from django.test import Client
 
 from accounts.models import User
 from accounts.services.personal_access_tokens import create_token
 from internal_api.models import InstanceSettings
 from kubernetes_agent.models import Agent, AgentAuthorization, ReceptiveConfiguration, SecurityPolicy
-from repositories.models import ErrorTrackingKey
+from repositories.lfs.local_storage import LocalStorage
+from repositories.models import ErrorTrackingKey, LFSObject, LFSObjectLink, Project
 from repositories.services.access import set_member
 from repositories.services.certificates import add_certificate_authority, set_enterprise_group
 from scim.models import SamlGroupLink, SamlProvider
@@ -75,14 +78,26 @@ def build_world() -> World:
     token = create_token(user=ann, name="clusters", scopes=["k8s_proxy"], expires_at=None)[1]
     asked = {"user_id": ann.pk, "project": project.route.path, "operation": "download"}
     lfs_token = insider.post("/api/v4/internal/lfs_authenticate", asked, content_type="application/json").json()["lfs_token"]
+    oid = _large_file(project)
     excluded = GroupFactory.create(path="excluded")
     exclude(excluded, "a reason")
     values = {
         "ann": ann.pk, "key": key.pk, "project": project.pk, "path": project.route.path, "agent": agent.pk, "authority": authority,
-        "token": token, "lfs_token": lfs_token, "namespace": project.namespace_id, "excluded": excluded.pk,
+        "token": token, "lfs_token": lfs_token, "oid": oid, "namespace": project.namespace_id, "excluded": excluded.pk,
         "public_key": public_keys.ED25519.split()[1],
     }  # fmt: skip
     return World(insider, _group_provider(), values)
+
+
+def _large_file(project: Project) -> str:
+    """An LFS object of the project's."""
+    content = b"a large picture"
+    oid = hashlib.sha256(content).hexdigest()
+    path = LocalStorage(settings.LFS_STORAGE_PATH).path(oid)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    LFSObjectLink.objects.create(project=project, lfs_object=LFSObject.objects.create(oid=oid, size=len(content)))
+    return oid
 
 
 def _configure(agent: Agent) -> None:
@@ -205,6 +220,7 @@ def _shell(v: Mapping[str, Any]) -> dict[tuple[str, str], Good]:
         (f"{base}/authorized_keys", "get"): Good({}, {"key": v["public_key"]}),
         (f"{base}/discover", "get"): Good({}, who),
         (f"{base}/check", "get"): Good(),
+        (f"{base}/lfs", "get"): Good({}, {"oid": v["oid"], "gl_repository": container["gl_repository"]}),
     }
 
 

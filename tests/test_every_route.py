@@ -100,9 +100,7 @@ def test_other_methods_are_told_the_right_one(insider: Client, address: str, met
     assert method.upper() in response["Allow"]
 
 
-@pytest.mark.parametrize(
-    "address", ["/api/v4/internal/nothing", "/api/v4/internal/lfs", "/api/v4/internal/gitaly/object_pool_members", "/api", "/x", "/"]
-)
+@pytest.mark.parametrize("address", ["/api/v4/internal/nothing", "/api/v4/internal/gitaly/object_pool_members", "/api", "/x", "/"])
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_an_unknown_address_is_a_404_in_json(shell: Client, address: str, method: str) -> None:
     """Decisions 2, 4c; gitaly 6 #14, gitlab-shell 5 #17."""

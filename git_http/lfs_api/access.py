@@ -10,7 +10,6 @@ from git_http.lfs_api.errors import READ_ONLY_INSTANCE, LFSDisabledError, LFSFor
 from internal_api.logs import note
 from repositories import policy
 from repositories.access_check import AccessCheck
-from repositories.lfs.selectors import is_lfs_enabled
 from repositories.policy import Action, Reason, RepositoryType
 from repositories.selectors.facts import Facts
 from repositories.services.authorization import Decision, access_request, find_facts
@@ -63,7 +62,7 @@ def require_access(request: HttpRequest, caller: Caller, path: str, action: Acti
     if not facts.settings.lfs_enabled:
         raise LFSDisabledError
     project = facts.project
-    if project is None or facts.repository_type not in _TYPES or not is_lfs_enabled(project.id):
+    if project is None or facts.repository_type not in _TYPES or not project.lfs_enabled:
         raise LFSNotFoundError
     # Whether there is room is for uploads of objects to ask, with the bytes that are new; a lock takes none.
     facts = replace(facts, project=replace(project, over_storage_limit=False))

@@ -94,6 +94,9 @@ def _empty() -> HttpResponseBase:
 
 
 def _pieces(storage: LFSStorage, row: LFSObject, part: ByteRange) -> HttpResponseBase:
+    lfs_bytes.labels("download", "service").inc(part.stop - part.start)
+    if part.stop - part.start <= _PIECE:
+        return _small(storage, row, part)
     transfers().begin()
     try:
         content = storage.open(row.oid)
@@ -104,9 +107,17 @@ def _pieces(storage: LFSStorage, row: LFSObject, part: ByteRange) -> HttpRespons
         transfers().end()
         raise
     give_connection_back()
-    response = StreamingHttpResponse(_Content(content, part), content_type=CONTENT_TYPE)
-    lfs_bytes.labels("download", "service").inc(part.stop - part.start)
-    return response
+    return StreamingHttpResponse(_Content(content, part), content_type=CONTENT_TYPE)
+
+
+def _small(storage: LFSStorage, row: LFSObject, part: ByteRange) -> HttpResponseBase:
+    """What is read at once takes no place among the transfers."""
+    try:
+        with storage.open(row.oid) as content:
+            content.seek(part.start)
+            return HttpResponse(content.read(part.stop - part.start), content_type=CONTENT_TYPE)
+    except FileNotFoundError:
+        raise LFSNotFoundError from None
 
 
 class _Content:

@@ -3,6 +3,7 @@
 Import it where it is used: gRPC costs start-up time and memory, which a service that only answers pulls need not pay.
 """
 
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -17,6 +18,9 @@ _OBJECTS_PER_MESSAGE = 1000
 _KIBIBYTE = 1024
 _REFS_PER_CALL = 500
 _REFS_ASKED_ONE_BY_ONE = 5000
+_MOST_POINTERS = 2000
+_LFS_OID = re.compile(rb"^oid sha256:([0-9a-f]{64})$", re.MULTILINE)
+"""The line of a pointer that names its object; a pointer ends its lines with line feeds alone."""
 _AT_ONCE = 16
 """Questions of one push that are under way at once: Gitaly starts a git process for each."""
 
@@ -110,6 +114,24 @@ class GitalyClient:
         requests = [pb.ListCommitsRequest(repository=message, revisions=list(revisions), pagination_params=one) for revisions in sets]
         answers = self._together("unary_stream", "CommitService/ListCommits", requests, pb.ListCommitsResponse, seconds)
         return [any(response.commits for response in responses) for responses in answers]
+
+    def new_lfs_oids(self, repository: RepositoryRef, revisions: Iterable[str], *, seconds: float) -> set[str]:
+        """Return the ids of the LFS objects that new objects name: those in the quarantine, or else those behind the revisions.
+
+        Of a push that brings more than _MOST_POINTERS of them Gitaly lists as many.
+        """
+        message = _message(repository)
+        if repository.git_object_directory:
+            del message.git_alternate_object_directories[:]  # so that only the quarantine is read
+            request: Any = pb.ListAllLFSPointersRequest(repository=message, limit=_MOST_POINTERS)
+            method: str = "BlobService/ListAllLFSPointers"
+            response_type: Any = pb.ListAllLFSPointersResponse
+        else:
+            request = pb.ListLFSPointersRequest(repository=message, revisions=[*revisions, "--not", "--all"], limit=_MOST_POINTERS)
+            method, response_type = "BlobService/ListLFSPointers", pb.ListLFSPointersResponse
+        responses = self._stream(method, request, response_type, seconds)
+        found = (_LFS_OID.search(pointer.data) for response in responses for pointer in response.lfs_pointers)
+        return {match[1].decode() for match in found if match}
 
     def has_branches(self, repository: RepositoryRef, *, seconds: float) -> bool:
         """Whether anything has been pushed."""

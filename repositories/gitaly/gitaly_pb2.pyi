@@ -89,6 +89,46 @@ class ListCommitsResponse(_message.Message):
     commits: _containers.RepeatedCompositeFieldContainer[GitCommit]
     def __init__(self, commits: _Optional[_Iterable[_Union[GitCommit, _Mapping]]] = ...) -> None: ...
 
+class LFSPointer(_message.Message):
+    __slots__ = ("size", "data", "oid")
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    OID_FIELD_NUMBER: _ClassVar[int]
+    size: int
+    data: bytes
+    oid: str
+    def __init__(self, size: _Optional[int] = ..., data: _Optional[bytes] = ..., oid: _Optional[str] = ...) -> None: ...
+
+class ListLFSPointersRequest(_message.Message):
+    __slots__ = ("repository", "revisions", "limit")
+    REPOSITORY_FIELD_NUMBER: _ClassVar[int]
+    REVISIONS_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    repository: Repository
+    revisions: _containers.RepeatedScalarFieldContainer[str]
+    limit: int
+    def __init__(self, repository: _Optional[_Union[Repository, _Mapping]] = ..., revisions: _Optional[_Iterable[str]] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class ListLFSPointersResponse(_message.Message):
+    __slots__ = ("lfs_pointers",)
+    LFS_POINTERS_FIELD_NUMBER: _ClassVar[int]
+    lfs_pointers: _containers.RepeatedCompositeFieldContainer[LFSPointer]
+    def __init__(self, lfs_pointers: _Optional[_Iterable[_Union[LFSPointer, _Mapping]]] = ...) -> None: ...
+
+class ListAllLFSPointersRequest(_message.Message):
+    __slots__ = ("repository", "limit")
+    REPOSITORY_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    repository: Repository
+    limit: int
+    def __init__(self, repository: _Optional[_Union[Repository, _Mapping]] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class ListAllLFSPointersResponse(_message.Message):
+    __slots__ = ("lfs_pointers",)
+    LFS_POINTERS_FIELD_NUMBER: _ClassVar[int]
+    lfs_pointers: _containers.RepeatedCompositeFieldContainer[LFSPointer]
+    def __init__(self, lfs_pointers: _Optional[_Iterable[_Union[LFSPointer, _Mapping]]] = ...) -> None: ...
+
 class FindDefaultBranchNameRequest(_message.Message):
     __slots__ = ("repository", "head_only")
     REPOSITORY_FIELD_NUMBER: _ClassVar[int]

@@ -42,8 +42,3 @@ def find_locks(
         locks = locks.filter(pk__gte=cursor)
     found = list(locks[: limit + 1])
     return found[:limit], found[limit].pk if len(found) > limit else None
-
-
-def is_lfs_enabled(project_id: int) -> bool:
-    """Whether a project has LFS."""
-    return Project.objects.filter(pk=project_id, lfs_enabled=True).exists()

@@ -3,7 +3,7 @@
 Pure: facts in, verdict out. `facts` is what a decision is made from, `verdicts` what it can be, `messages` what people
 read. The rules stand in the order in which they are asked in `decision.RULES`: `entrance` (instance, protocol, key,
 account, command), `container` (project there, visible, its certificates and addresses), `transfer` (pull, push),
-`refs` (what exactly is pushed, under the `protection` of branches and tags).
+`refs` (what exactly is pushed, under the `protection` of branches and tags), `lfs` (whether its LFS objects were uploaded).
 `abilities` says what a role lets one do, `repository_path` what a path or an id names, `changes` reads a push's changes.
 """
 
@@ -14,7 +14,18 @@ from repositories.policy.explanation import Skipped, explain
 from repositories.policy.facts import Action, Actor, Destination, Instance, Key, KeyKind, Project, RepositoryType, Role, User
 from repositories.policy.protection import BranchRule, Grants, Protection, TagRule
 from repositories.policy.request import EVERYTHING, Credential, Request
-from repositories.policy.verdicts import Allowed, CreateProject, Denied, HasNewCommits, IsForced, NeedsGit, Question, Reason, Verdict
+from repositories.policy.verdicts import (
+    Allowed,
+    CreateProject,
+    Denied,
+    HasNewCommits,
+    IsForced,
+    LacksLFSObjects,
+    NeedsGit,
+    Question,
+    Reason,
+    Verdict,
+)
 
 __all__ = [
     "ANY",
@@ -34,6 +45,7 @@ __all__ = [
     "IsForced",
     "Key",
     "KeyKind",
+    "LacksLFSObjects",
     "MalformedChangesError",
     "NeedsGit",
     "Project",

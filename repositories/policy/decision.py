@@ -5,7 +5,7 @@ What tells a hidden project from a missing one is asked after visibility, other 
 
 from collections.abc import Callable
 
-from repositories.policy import container, entrance, refs, transfer
+from repositories.policy import container, entrance, lfs, refs, transfer
 from repositories.policy.request import Request
 from repositories.policy.verdicts import Allowed, CreateProject, Denied, NeedsGit, Verdict
 
@@ -34,6 +34,7 @@ RULES: tuple[Rule, ...] = (
     transfer.there_is_room,
     transfer.the_actor_may_push,
     refs.the_changes_may_be_pushed,
+    lfs.the_lfs_objects_are_uploaded,
 )
 
 _ALLOWED = Allowed()

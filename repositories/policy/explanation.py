@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 
-from repositories.policy import container, entrance, refs, transfer
+from repositories.policy import container, entrance, lfs, refs, transfer
 from repositories.policy.decision import RULES, Rule
 from repositories.policy.facts import RepositoryType
 from repositories.policy.request import Request
@@ -59,6 +59,7 @@ APPLIES: Mapping[Rule, Callable[[Request], bool]] = {
     transfer.there_is_room: _is_push,
     transfer.the_actor_may_push: _is_push,
     refs.the_changes_may_be_pushed: lambda request: _is_push(request) and not request.is_wiki and bool(request.changes),
+    lfs.the_lfs_objects_are_uploaded: lfs.checks_lfs_objects,
 }
 """Which requests a rule is about; of any other it says nothing."""
 

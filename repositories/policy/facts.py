@@ -57,6 +57,8 @@ class Instance:
     enforce_terms: bool = False
     http_pull: bool = True
     http_push: bool = True
+    lfs_enabled: bool = True
+    lfs_integrity_check: str = "used"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,8 @@ class Project:
     default_branch_push: str = "maintainer"
     developer_can_initial_push: bool = False
     shows_merge_request_links: bool = True
+    lfs_enabled: bool = True
+    has_lfs_objects: bool = False
     has_unreadable_rules: bool = False
 
 

@@ -82,6 +82,8 @@ PROTECTED_TAG_DELETION = (
 PROTECTED_TAG_DELETION_BY_GIT = "You can only delete protected tags using the web interface."
 PROTECTED_TAG_CREATION = "You are not allowed to create this tag as it is protected."
 
+LFS_OBJECTS_MISSING = 'LFS objects are missing. Ensure LFS is properly set up or try a manual "git lfs push --all".'
+
 
 def human_size(size: int) -> str:
     """A number of bytes as people read it, such as `10 GiB` or `1.5 MiB`."""

@@ -64,6 +64,7 @@ class Reason(StrEnum):
     PROTECTED_TAG_DELETION = "protected_tag_deletion"
     PROTECTED_TAG_DELETION_BY_GIT = "protected_tag_deletion_by_git"
     PROTECTED_TAG_CREATION = "protected_tag_creation"
+    LFS_OBJECTS_MISSING = "lfs_objects_missing"
 
     @property
     def status(self) -> HTTPStatus:
@@ -124,7 +125,14 @@ class HasNewCommits:
     newrev: str
 
 
-Question = IsForced | HasNewCommits
+@dataclass(frozen=True, slots=True)
+class LacksLFSObjects:
+    """A question for Git: do the new objects behind these revisions name LFS objects that the project does not have?"""
+
+    revisions: tuple[str, ...]
+
+
+Question = IsForced | HasNewCommits | LacksLFSObjects
 
 
 @dataclass(frozen=True, slots=True)

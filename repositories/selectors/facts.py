@@ -190,7 +190,7 @@ def _project(row: Row, settings: InstanceSettings) -> Project | None:
     if row[0] is None:
         return None
     project_id, full_path, visibility, archived, read_only, empty, repository, wiki, code_level, wiki_level, branch = row[:11]
-    root_id, root_path, is_group, protocol, allowlist, certificates, over_limit, limit, push_level, initial_push, links = row[11:]
+    root_id, root_path, is_group, protocol, allowlist, certificates, over_limit, limit, push_level, initial_push, links, *lfs = row[11:]
     ranges = readable_ranges(allowlist)
     if ranges is None:
         report_unreadable(_NAMESPACES, "ip_allowlist", root_id)
@@ -217,6 +217,8 @@ def _project(row: Row, settings: InstanceSettings) -> Project | None:
         push_level or settings.default_branch_push,
         bool(initial_push),
         bool(links),
+        lfs_enabled=bool(lfs[0]),
+        has_lfs_objects=bool(lfs[1]),
         has_unreadable_rules=ranges is None,
     )
 

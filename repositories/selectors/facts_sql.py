@@ -61,7 +61,7 @@ KEY_COLUMNS = (
     "k.expires_at <= %(now)s",  # NULL, which is false, for one that never does
     "k.expires_at <= %(in_a_week)s",  # the answer warns of it
     "d.id IS NOT NULL",  # a deploy key that is enabled here
-    "COALESCE(d.can_push, FALSE)",
+    "d.can_push",  # NULL, which is false, for any other
     "k.last_used_at IS NULL OR k.last_used_at <= %(a_day_ago)s",  # the use is written down once a day
 )
 USER_COLUMNS = (
@@ -106,6 +106,8 @@ PROJECT_COLUMNS = (
     "n.default_branch_push",  # how default branches are protected while there is no rule; NULL where the instance decides
     "n.developer_can_initial_push",
     "p.merge_requests_enabled AND p.printing_merge_request_link_enabled",
+    "p.lfs_enabled",
+    "p.lfs_size",  # 0 when it has no LFS objects; an empty one is never named by a pointer
 )
 STORAGE_COLUMNS = ("p.storage_id", "storage.name", "storage.gitaly_address", "storage.gitaly_token", "p.relative_path", "p.former_path")
 

@@ -21,12 +21,14 @@ def instance_of(row: InstanceSettings) -> Instance:
         row.enforce_terms,
         row.http_pull,
         row.http_push,
+        row.lfs_enabled,
+        row.lfs_integrity_check,
     )
 
 
 @lru_cache(maxsize=16)
 def _built(external_url: str, ssh_url: str, *fields: object) -> Instance:
-    read_only, message, protocol, two_factor, terms, http_pull, http_push = fields
+    read_only, message, protocol, two_factor, terms, http_pull, http_push, lfs_enabled, integrity_check = fields
     ssh = urlsplit(ssh_url)
     return Instance(
         external_url=external_url,
@@ -40,4 +42,6 @@ def _built(external_url: str, ssh_url: str, *fields: object) -> Instance:
         enforce_terms=bool(terms),
         http_pull=bool(http_pull),
         http_push=bool(http_push),
+        lfs_enabled=bool(lfs_enabled),
+        lfs_integrity_check=str(integrity_check),
     )

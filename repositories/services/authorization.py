@@ -184,6 +184,7 @@ def ask_git(questions: Iterable[policy.Question], check: AccessCheck, facts: Fac
     )
     return answer(
         wanted,
+        project_id=project.id,
         storage=StorageAddress(storage.name, storage.address, storage.token),
         repository=repository,
         snapshot_path=check.relative_path,

@@ -12,8 +12,9 @@ from repositories.gitaly.admission import place
 from repositories.gitaly.client import GitalyClient
 from repositories.gitaly.errors import GitalyError, GitalyRefusedError, GitalyTokenRefusedError, RepositoryNotFoundError
 from repositories.gitaly.values import RepositoryRef, StorageAddress
-from repositories.policy import HasNewCommits, IsForced, Question
-from repositories.services.timed_log import FORCE_PUSH, PROTECTED_BRANCH_CREATION, TimedLog
+from repositories.lfs.selectors import linked_sizes
+from repositories.policy import HasNewCommits, IsForced, LacksLFSObjects, Question
+from repositories.services.timed_log import FORCE_PUSH, LFS_OBJECTS, PROTECTED_BRANCH_CREATION, TimedLog
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ INCOMPLETE = "The push cannot be checked: the repository does not have what the 
 def answer(
     questions: Iterable[Question],
     *,
+    project_id: int,
     storage: StorageAddress,
     repository: RepositoryRef,
     snapshot_path: str,
@@ -47,6 +49,8 @@ def answer(
     asked = list(questions)
     try:
         with place(storage.address, log.seconds_left()):
+            if isinstance(asked[0], LacksLFSObjects):
+                return _lacking_lfs_objects(client, asked, repository, project_id, log)
             with log.section(FORCE_PUSH if isinstance(asked[0], IsForced) else PROTECTED_BRANCH_CREATION):
                 _refuse_missing(client.missing_objects(repository, _objects(asked), seconds=log.question_seconds()))
             return _forced(client, asked, repository, log) | _with_new_commits(client, asked, repository, protected, log)
@@ -72,6 +76,7 @@ def _objects(questions: Iterable[Question]) -> list[str]:
     return [
         revision
         for question in questions
+        if not isinstance(question, LacksLFSObjects)
         for revision in ((question.oldrev, question.newrev) if isinstance(question, IsForced) else (question.newrev,))
     ]
 
@@ -105,6 +110,19 @@ def _with_new_commits(
         sets = [[creation.newrev, "--not", *excluded] for creation in creations]
         found = client.have_commits(repository, sets, seconds=log.question_seconds())
     return dict(zip(creations, found, strict=True))
+
+
+def _lacking_lfs_objects(
+    client: GitalyClient, asked: Iterable[Question], repository: RepositoryRef, project_id: int, log: TimedLog
+) -> dict[Question, bool]:
+    """Whether the push names LFS objects that the project does not have: one call, and one query if it names any."""
+    answers: dict[Question, bool] = {}
+    for question in asked:
+        if isinstance(question, LacksLFSObjects):
+            with log.section(LFS_OBJECTS):
+                named = client.new_lfs_oids(repository, question.revisions, seconds=log.question_seconds())
+                answers[question] = bool(named) and not named <= linked_sizes(project_id, named).keys()
+    return answers
 
 
 def _glob(pattern: str) -> str:

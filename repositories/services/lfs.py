@@ -8,7 +8,6 @@ from accounts.services.lfs_tokens import LFSTokenHolder, identify_lfs_token, iss
 from internal_api.errors import ForbiddenError, NotFoundError
 from repositories import policy
 from repositories.access_check import AccessCheck
-from repositories.models import Project
 from repositories.policy import Action, Credential, RepositoryType
 from repositories.policy.abilities import actor_can_read
 from repositories.policy.messages import RULES_UNREADABLE
@@ -47,7 +46,7 @@ def global_id(facts: Facts) -> str | None:
 def _container(facts: Facts) -> str | None:
     """The global id of a repository with LFS; None without one."""
     project, container = facts.project, global_id(facts)
-    if project is None or container is None or not Project.objects.filter(pk=project.id, lfs_enabled=True).exists():
+    if project is None or container is None or not project.lfs_enabled or not facts.settings.lfs_enabled:
         return None
     return container
 

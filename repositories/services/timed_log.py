@@ -13,6 +13,7 @@ from repositories.policy import Change
 _HEADING = "Push operation timed out\n\nTiming information for debugging purposes:\n"
 FORCE_PUSH = "Checking if you are force pushing to a protected branch..."
 PROTECTED_BRANCH_CREATION = "Checking if you are allowed to create a protected branch..."
+LFS_OBJECTS = "Scanning repository for blobs stored in LFS and verifying their files have been uploaded to GitLab..."
 
 
 class PushTimedOutError(UnavailableError):

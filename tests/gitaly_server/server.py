@@ -25,6 +25,7 @@ import grpc
 from repositories.gitaly import gitaly_pb2 as pb
 
 SKEW = 30
+LARGEST_POINTER = 200
 
 
 @dataclass
@@ -81,6 +82,32 @@ class FakeGitaly:
         if done.returncode:
             context.abort(grpc.StatusCode.INTERNAL, done.stderr)
         yield pb.ListCommitsResponse(commits=[pb.GitCommit(id=line) for line in done.stdout.split()])
+
+    def list_lfs_pointers(self, request: pb.ListLFSPointersRequest, context: grpc.ServicerContext) -> Iterator[pb.ListLFSPointersResponse]:
+        if not request.revisions:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "missing revisions")
+        done = self.git(request.repository, context, "rev-list", "--objects", "--no-object-names", *request.revisions)
+        if done.returncode:
+            context.abort(grpc.StatusCode.INTERNAL, done.stderr)
+        yield pb.ListLFSPointersResponse(lfs_pointers=self._pointers(request, context, done.stdout.split()))
+
+    def list_all_lfs_pointers(
+        self, request: pb.ListAllLFSPointersRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.ListAllLFSPointersResponse]:
+        done = self.git(
+            request.repository, context, "cat-file", "--batch-all-objects", "--unordered", "--batch-check=%(objectname) %(objecttype)"
+        )
+        blobs = [line.split()[0] for line in done.stdout.splitlines() if line.endswith(" blob")]
+        yield pb.ListAllLFSPointersResponse(lfs_pointers=self._pointers(request, context, blobs))
+
+    def _pointers(self, request: Any, context: grpc.ServicerContext, names: list[str]) -> list[pb.LFSPointer]:
+        """Those of the objects that are pointers: small blobs which begin with the line of Git LFS."""
+        found: list[pb.LFSPointer] = []
+        for name in names:
+            data = self.git(request.repository, context, "cat-file", "blob", name).stdout
+            if data.startswith("version https://git-lfs.github.com/spec") and len(data) <= LARGEST_POINTER:
+                found.append(pb.LFSPointer(size=len(data), data=data.encode(), oid=name))
+        return found[: request.limit or None]
 
     def default_branch(self, request: Any, context: grpc.ServicerContext) -> pb.FindDefaultBranchNameResponse:
         head = self.git(request.repository, context, "symbolic-ref", "HEAD").stdout.strip()
@@ -161,7 +188,7 @@ class FakeGitaly:
             alternates = [str(path / directory) for directory in repository.git_alternate_object_directories]
             environment["GIT_ALTERNATE_OBJECT_DIRECTORIES"] = os.pathsep.join(alternates)
         command = ["git", "--git-dir", str(path), *arguments]
-        return subprocess.run(command, env=environment, input=text, capture_output=True, text=True, check=False)
+        return subprocess.run(command, env=environment, input=text, capture_output=True, text=True, errors="replace", check=False)
 
     def _path(self, repository: Any, context: grpc.ServicerContext) -> Path:
         if repository.storage_name not in self.storages:
@@ -199,6 +226,10 @@ class FakeGitaly:
                 "CommitIsAncestor": (unary, self.is_ancestor, pb.CommitIsAncestorRequest),
                 "CheckObjectsExist": (both, self.objects_exist, pb.CheckObjectsExistRequest),
                 "ListCommits": (out, self.list_commits, pb.ListCommitsRequest),
+            },
+            "BlobService": {
+                "ListLFSPointers": (out, self.list_lfs_pointers, pb.ListLFSPointersRequest),
+                "ListAllLFSPointers": (out, self.list_all_lfs_pointers, pb.ListAllLFSPointersRequest),
             },
             "RefService": {
                 "FindDefaultBranchName": (unary, self.default_branch, pb.FindDefaultBranchNameRequest),

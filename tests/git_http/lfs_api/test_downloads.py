@@ -1,9 +1,11 @@
 """GET of an object: by Workhorse, or streamed with ranges (contract: git-http 4.5, 4.6, 8.7)."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from git_http.lfs_api import transfers
 from git_http.lfs_api.transfers import Transfers
@@ -11,6 +13,7 @@ from repositories.lfs.local_storage import LocalStorage
 from repositories.models import Project
 from tests.git_http.conftest import refused as refused_in_text
 from tests.git_http.lfs_api.conftest import CONTENT, LFS, OID, OTHER, SIZE, content, refused
+from tests.repositories.lfs.conftest import oid_of
 
 URL = f"gitlab-lfs/objects/{OID}"
 type_of_pat = Callable[..., str]
@@ -116,20 +119,49 @@ def test_conditions_are_held_against_the_etag(linked: LFS, pat: type_of_pat) -> 
     assert content(linked.get(URL, header, range="bytes=2-3", if_range='"x"')) == CONTENT
 
 
-def test_transfers_are_bounded_and_give_their_places_back(linked: LFS, pat: type_of_pat, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_transfers_are_bounded_and_give_their_places_back(
+    lfs: LFS, pat: type_of_pat, link: type_of_link, project7: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = bytes(range(256)) * 4096
+    link(project7, large)
+    url = f"gitlab-lfs/objects/{oid_of(large)}"
     places = Transfers(1)
     monkeypatch.setattr(transfers, "PATIENCE", 0.01)
     monkeypatch.setattr("git_http.lfs_api.downloads.transfers", lambda: places)
     header = pat("rex")
-    first: Any = linked.get(URL, header)
-    refused(linked.get(URL, header), 503)
-    assert linked.get(URL, header, x_sendfile_type="X-Sendfile").status_code == 200  # moved by Workhorse
+    first: Any = lfs.get(url, header)
+    refused(lfs.get(url, header), 503)
+    assert lfs.get(url, header, x_sendfile_type="X-Sendfile").status_code == 200  # moved by Workhorse
+    assert content(lfs.get(url, header, range="bytes=0-9"), 206) == large[:10]  # read at once
     first.close()  # the client went away before the end
     first.close()
-    assert content(linked.get(URL, header)) == CONTENT
-    assert content(linked.get(URL, header)) == CONTENT
+    assert content(lfs.get(url, header)) == large
+    assert content(lfs.get(url, header, range="bytes=300000-"), 206) == large[300_000:]
 
 
 def test_member_of_one_project_has_nothing_of_another(linked: LFS, pat: type_of_pat, project8: Project) -> None:
     """Knowing an object id is not having it."""
     refused(linked.at("pub/lic").get(URL, pat("max")), 404, "Not found.")
+
+
+@pytest.mark.parametrize("way", ["query", "body"])
+def test_gitaly_fetches_the_objects_of_a_project(linked: LFS, shell: Client, way: str) -> None:
+    """Contract: git-http 170."""
+
+    def fetch(**values: str) -> Any:
+        asked = {"oid": OID, "gl_repository": "project-7", **values}
+        if way == "query":
+            return shell.get("/api/v4/internal/lfs", asked)
+        return shell.generic("GET", "/api/v4/internal/lfs", json.dumps(asked), "application/json")
+
+    assert content(fetch()) == CONTENT
+    for values in ({"gl_repository": "project-8"}, {"gl_repository": "wiki-7"}, {"gl_repository": "x"}, {"oid": OTHER}, {"oid": "../x"}):
+        answer = fetch(**values)
+        assert (answer.status_code, answer.json()) == (404, {"message": "404 Not Found"})
+    assert Client().get("/api/v4/internal/lfs", {"oid": OID, "gl_repository": "project-7"}).status_code == 401
+
+
+def test_gitaly_is_told_of_a_file_that_is_gone(linked: LFS, shell: Client, storage: LocalStorage) -> None:
+    storage.path(OID).unlink()
+    answer = shell.get("/api/v4/internal/lfs", {"oid": OID, "gl_repository": "project-7"})
+    assert (answer.status_code, answer.json()) == (404, {"message": "404 Not Found"})

@@ -335,9 +335,9 @@ def test_a_fixed_number_of_statements(
 ) -> None:
     for number in range(others):
         set_member(ProjectFactory.create(path=f"p{number}", namespace=acme), ann, 30)
-    with django_assert_num_queries(6):
-        given(shell, key_id=key.pk)
     with django_assert_num_queries(5):
+        given(shell, key_id=key.pk)
+    with django_assert_num_queries(4):
         credentials = given(shell, key_id=key.pk)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(5):
         good_for(shell, credentials)

@@ -10,7 +10,7 @@ import re
 from ipaddress import ip_address, ip_network
 from typing import NamedTuple
 
-from repositories.policy import Destination, Grants, HasNewCommits, IsForced, Project, Request, User
+from repositories.policy import Destination, Grants, HasNewCommits, IsForced, LacksLFSObjects, Project, Question, Request, User
 
 ALLOWED = "allowed"
 DENIED = "denied"
@@ -30,7 +30,7 @@ class Reading(NamedTuple):
     kind: str
     reason: str = ""
     message: str = ""
-    questions: frozenset[IsForced | HasNewCommits] = frozenset()
+    questions: frozenset[Question] = frozenset()
 
 
 def denied(reason: str, message: str) -> Reading:
@@ -375,7 +375,7 @@ def read_contract(request: Request) -> Reading:  # noqa: C901, PLR0911, PLR0912,
         return denied("push_not_allowed", NO_PUSH)
 
     # --- 5: changes, one after another in the order given (5.2)
-    needed: set[IsForced | HasNewCommits] = set()
+    needed: set[Question] = set()
     empty = project.empty
     developers_may_push_first = project.default_branch_push == "developer"
     can_administer = person is not None and (person.admin or person.role >= 40)
@@ -577,7 +577,23 @@ def read_contract(request: Request) -> Reading:  # noqa: C901, PLR0911, PLR0912,
                     "You are not allowed to create this tag as it is protected.",
                 )
 
-    return Reading(NEEDS_GIT, questions=frozenset(needed)) if needed else Reading(ALLOWED)
+    if needed:
+        return Reading(NEEDS_GIT, questions=frozenset(needed))
+
+    # --- git-http 7.1: LFS objects that are named and were not uploaded
+    revisions = tuple(dict.fromkeys(change.newrev for change in request.changes if set(change.newrev) != {"0"}))
+    is_checked = {"off": False, "used": project.has_lfs_objects, "always": True}[instance.lfs_integrity_check]
+    if not revisions or not instance.lfs_enabled or not project.lfs_enabled or not is_checked:
+        return Reading(ALLOWED)
+    lacks = LacksLFSObjects(revisions)
+    if lacks not in request.answers:
+        return Reading(NEEDS_GIT, questions=frozenset({lacks}))
+    if request.answers[lacks]:
+        return denied(
+            "lfs_objects_missing",
+            'LFS objects are missing. Ensure LFS is properly set up or try a manual "git lfs push --all".',
+        )
+    return Reading(ALLOWED)
 
 
 def storage_size(limit: int) -> str:

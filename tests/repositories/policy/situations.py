@@ -25,6 +25,7 @@ from repositories.policy import (
     IsForced,
     Key,
     KeyKind,
+    LacksLFSObjects,
     Project,
     Protection,
     Question,
@@ -363,6 +364,18 @@ def answers(pushed: tuple[Change, ...], choices: Choices) -> dict[Question, bool
     return given
 
 
+def with_lfs(request: Request, choices: Choices) -> Request:
+    """Return the same push, to a project that may have LFS objects, with what Git said of those that are pushed."""
+    if request.project is None or request.changes is None:
+        return request
+    is_enabled, has_objects = choices.pick(hardly_ever_not(7)), choices.pick(rarely(3))
+    what = replace(request.project, lfs_enabled=is_enabled, has_lfs_objects=has_objects)
+    revisions = tuple(dict.fromkeys(change.newrev for change in request.changes if set(change.newrev) != {"0"}))
+    answer = choices.pick((False, True, None))
+    given = request.answers if answer is None else {**request.answers, LacksLFSObjects(revisions): answer}
+    return replace(request, project=what, answers=given)
+
+
 PATHS = ("acme/app", "acme/app.wiki", "acme/app.design", "app", "app.wiki", "app.design")
 DESTINATIONS = (
     None,
@@ -425,7 +438,7 @@ def pushes(
 
     def draw(choices: Choices) -> Request:
         pushed, pusher = changes(refs)(choices), pushers(choices)
-        return Request(
+        drawn = Request(
             action=COMMANDS[0],
             protocol=choices.pick(("ssh", "http", "web")),
             actor=pusher,
@@ -435,6 +448,7 @@ def pushes(
             protection=as_granted_to(pusher.user, rules(choices)),
             answers=answers(pushed, choices),
         )
+        return with_lfs(drawn, choices)
 
     return draw
 

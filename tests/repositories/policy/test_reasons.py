@@ -17,6 +17,7 @@ from repositories.policy import (
     IsForced,
     Key,
     KeyKind,
+    LacksLFSObjects,
     Project,
     Protection,
     Reason,
@@ -107,6 +108,7 @@ SITUATIONS: dict[Reason, Request] = {
     Reason.PROTECTED_TAG_DELETION: pushed(delete("refs/tags/p"), protection=NO_ONE),
     Reason.PROTECTED_TAG_DELETION_BY_GIT: pushed(delete("refs/tags/p"), actor=MAINTAINER, protection=NO_ONE),
     Reason.PROTECTED_TAG_CREATION: pushed(create("refs/tags/p"), protection=NO_ONE),
+    Reason.LFS_OBJECTS_MISSING: pushed(create("refs/heads/x"), project(has_lfs_objects=True), answers={LacksLFSObjects((NEW,)): True}),
 }
 
 

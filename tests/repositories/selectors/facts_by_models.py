@@ -158,6 +158,8 @@ def project_facts(project: Project, settings: InstanceSettings) -> policy.Projec
         default_branch_push=project.namespace.default_branch_push or settings.default_branch_push,
         developer_can_initial_push=project.namespace.developer_can_initial_push,
         shows_merge_request_links=project.merge_requests_enabled and project.printing_merge_request_link_enabled,
+        lfs_enabled=project.lfs_enabled,
+        has_lfs_objects=project.lfs_size > 0,
     )
 
 
