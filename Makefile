@@ -29,7 +29,7 @@ run: venv  ## migrate, load the demo and serve on http://localhost:3001
 	@echo '       --data "key_id=11&project=gnuwget/wget2&action=git-upload-pack&protocol=ssh" \'
 	@echo '       http://localhost:3001/api/v4/internal/allowed'
 	@echo
-	export LOG_FORMAT=$${LOG_FORMAT:-text}; trap 'kill $$worker 2>/dev/null' EXIT; \
+	export LOG_FORMAT=$${LOG_FORMAT:-text} LFS_EMBEDDED_UPLOADS=$${LFS_EMBEDDED_UPLOADS:-true}; trap 'kill $$worker 2>/dev/null' EXIT; \
 	$(BIN)/python manage.py db_worker & worker=$$!; $(BIN)/gunicorn -c settings/gunicorn.py settings.wsgi
 
 demo: venv  ## clone and push over SSH on loopback, and see what is asked and answered

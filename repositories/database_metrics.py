@@ -7,7 +7,7 @@ from prometheus_client.core import Metric
 
 from internal_api.database_metrics import MOST, count_up_to_most, register_collector, register_growing
 from internal_api.metrics import gauge
-from repositories.models import DeliveryState, PendingPush, PushEvent, Refusal, Webhook, WebhookDelivery
+from repositories.models import DeliveryState, LFSLock, LFSObject, LFSObjectLink, PendingPush, PushEvent, Refusal, Webhook, WebhookDelivery
 
 
 def _webhooks() -> Iterable[Metric]:
@@ -28,8 +28,14 @@ def _pushes() -> Iterable[Metric]:
     yield gauge("internal_api_recovered_pushes", help_text, [({}, recovered)])
 
 
+def _lfs() -> Iterable[Metric]:
+    locks = count_up_to_most(LFSLock.objects.all())
+    yield gauge("internal_api_lfs_locks", f"File locks of Git LFS, up to {MOST}", [({}, locks)])
+
+
 def register() -> None:
     """Make the collectors known."""
     register_collector("pushes", _pushes)
     register_collector("webhooks", _webhooks)
-    register_growing(PushEvent, Refusal, WebhookDelivery)
+    register_collector("LFS", _lfs)
+    register_growing(LFSObject, LFSObjectLink, PushEvent, Refusal, WebhookDelivery)

@@ -3,16 +3,21 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
+from django.conf import settings
 from django.utils import timezone
 
 from internal_api.doctor import Consultation, Finding, problem, register_check, warning, well
+from internal_api.models import InstanceSettings
 from internal_api.stored_value_checks import register_models
 from repositories.doctor_calls import check_calls
+from repositories.lfs.health import find_storage_problems
 from repositories.models import (
     DeployKeyGrant,
     ErrorTrackingKey,
     GroupLink,
     GroupSSHCertificate,
+    LFSLock,
+    LFSObject,
     Member,
     Namespace,
     PendingPush,
@@ -53,6 +58,18 @@ def _pending_pushes(_: Consultation) -> Iterator[Finding]:
     yield warning("unreported pushes", told, advice)
 
 
+def _lfs_storage(_: Consultation) -> Iterator[Finding]:
+    """The directory of LFS objects, as uploads use it."""
+    if not InstanceSettings.current().lfs_enabled:
+        yield well("LFS storage", "LFS is switched off")
+        return
+    problems = list(find_storage_problems())
+    for one in problems:
+        yield warning("LFS storage", one.text, one.advice) if one.is_warning else problem("LFS storage", one.text, one.advice)
+    if not problems:
+        yield well("LFS storage", f"{settings.LFS_STORAGE_PATH} can be written to, the latest objects are there")
+
+
 def register() -> None:
     """Make the checks known."""
     register_models(
@@ -68,8 +85,11 @@ def register() -> None:
         GroupSSHCertificate,
         ErrorTrackingKey,
         Webhook,
+        LFSObject,
+        LFSLock,
     )
     register_check("Gitaly", 10, _gitaly)
     register_check("calls from Gitaly", 11, check_calls)
     register_check("repositories", 12, repositories)
     register_check("unreported pushes", 13, _pending_pushes)
+    register_check("LFS storage", 14, _lfs_storage)
