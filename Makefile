@@ -67,7 +67,7 @@ check: lint costs test  ## everything that has to hold
 
 production: venv  ## install as the image does, without what development needs, and check that it would start
 	rm -rf var/production && $(PYTHON) -m venv var/production
-	var/production/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/base.txt
+	var/production/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/base.txt
 	STATIC_ROOT=var/production/static var/production/bin/python manage.py collectstatic --noinput --verbosity 0
 	test -f var/production/static/admin/css/base.css
 	STATIC_ROOT=var/production/static EXTERNAL_URL=https://git.example.com var/production/bin/python -W error manage.py check --deploy --fail-level WARNING

@@ -112,7 +112,7 @@ def build(context: Path, *arguments: str) -> None:
         configuration.write(pip_configuration())
         configuration.flush()
         secrets = ["--secret", f"id=pip.conf,src={configuration.name}", "--secret", f"id=ca.pem,src={authorities()}"]
-        options = ["--isolation", "chroot", "--format", "docker", "--build-arg", f"BASE={BASE}", "--tag", IMAGE]
+        options = ["--isolation", "chroot", "--layers", "--format", "docker", "--build-arg", f"BASE={BASE}", "--tag", IMAGE]
         buildah("bud", *options, *secrets, *arguments, str(context))
 
 
