@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -12,9 +13,11 @@ from copy import copy
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.deployment import image as images
 from tests.deployment.image import Image
+from tests.deployment.pages import page
 from tests.deployment.scratch_root import ROOT, ScratchRoot
 from tests.live.service import temporary_directory
 from tests.public_keys import ED25519
@@ -22,6 +25,11 @@ from tests.servers import START_SECONDS, wait_until
 
 pytestmark = pytest.mark.deployment
 IGNORED = (".gitlab_shell_secret", ".env", "secrets/secret_key", "var/db.sqlite3", "settings/__pycache__/old.pyc")
+SECRETS = {
+    "database_url": "postgres://control_plane:word@127.0.0.1/control_plane",
+    "kas_secret": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
+    "workhorse_secret": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
+}
 COMPANY = f"""
 storages: [{{name: default}}]
 users: [{{id: 7, username: ann, email: ann@example.com, keys: [{{id: 11, key: "{ED25519}"}}]}}]
@@ -50,13 +58,13 @@ def image(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Im
 def machine() -> Iterator[ScratchRoot]:
     """A machine with the PostgreSQL that the containers use."""
     with ScratchRoot(systemd=True) as scratch:
-        scratch.run("systemctl start postgresql; runuser -u postgres -- createdb control_plane")
+        scratch.run("systemctl start postgresql redis-server; runuser -u postgres -- createdb control_plane")
         scratch.run("runuser -u postgres -- psql -qc \"CREATE ROLE control_plane LOGIN SUPERUSER PASSWORD 'word'\"")
         yield scratch
 
 
 class Container:
-    """Programs of the image, each in a container of its own, with one volume and the secrets."""
+    """Programs of the image, each in a container of its own, with the settings, secrets and volume of compose.yaml."""
 
     def __init__(self, image: Image, machine: ScratchRoot) -> None:
         self.image = image
@@ -65,19 +73,14 @@ class Container:
         (self.directory / "state").mkdir()
         (self.directory / "secrets").mkdir()
         os.chown(self.directory / "state", 10001, 10001)
-        for name, text in {
-            "secret_key": "s" * 50,
-            "database_url": "postgres://control_plane:word@127.0.0.1/control_plane",
-            "shell_secret": "h" * 64,
-            "kas_secret": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
-        }.items():
-            (self.directory / "secrets" / name).write_text(text)
+        compose = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["service"]
+        for name in compose["secrets"]:
+            (self.directory / "secrets" / name).write_text(SECRETS.get(name, "h" * 64))
         self.variables = {
+            **compose["environment"],
             "EXTERNAL_URL": "https://git.example.com",
-            "SECRET_KEY_FILE": "/run/secrets/secret_key",
-            "DATABASE_URL_FILE": "/run/secrets/database_url",
-            "GITLAB_SHELL_SECRET_FILE": "/run/secrets/shell_secret",
-            "GITLAB_KAS_SECRET_FILE": "/run/secrets/kas_secret",
+            "SSH_URL": "ssh://git@git.example.com",
+            "REDIS_URL": "redis://127.0.0.1:6379/0",
             "WEB_CONCURRENCY": "2",
         }
 
@@ -191,6 +194,27 @@ def test_it_serves_with_a_read_only_root_and_stops_in_order(container: Container
     code, printed = stop(process)
     assert (code, "Handling signal: term" in printed, "Shutting down: Master" in printed) == (0, True, True)
     assert "SIGKILL" not in printed
+
+
+def test_what_the_page_types_into_containers_works(container: Container, tmp_path: Path) -> None:
+    """The blocks with `docker compose exec`, as they are written, where `docker` runs the image; `up` and `build` do nothing."""
+    program = tmp_path / "docker"
+    run = shlex.join(images.command(container.image, container.machine, container.directory, (), container.variables))
+    program.write_text(
+        '#!/bin/sh\n[ "$2" = exec ] || exit 0\nwhile [ "$1" != service ]; do shift; done\nshift\n'
+        f'[ "$3" = doctor ] && {{ {run} "$@"; exit 0; }}  # says that neither worker nor service runs\nexec {run} "$@"\n'
+    )
+    program.chmod(0o755)
+    (tmp_path / "secrets/git").mkdir(parents=True)
+    (tmp_path / "secrets/git/gitaly_token").write_text("a token of Gitaly")
+    blocks = [block.text for block in page("containers") if "docker compose" in block.text]
+    typed = ["bash", "-euc", "\n".join(blocks)]
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(typed, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "otpauth://" in done.stdout
+    storages = "SELECT gitaly_address FROM repositories_storage"
+    assert container.machine.run(f"runuser -u postgres -- psql -qtAc '{storages}' control_plane") == "tcp://gitaly:8075\n"
 
 
 def test_the_worker_stops_in_order(container: Container) -> None:
