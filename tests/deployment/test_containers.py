@@ -47,7 +47,7 @@ def test_one_door_is_published_and_gits_own(compose: dict[str, Any]) -> None:
     assert published == {"nginx": ["443:8443"], "gitlab_shell": ["22:2222"]}
     shipped = (ROOT / "deploy" / "nginx.conf").read_text()
     assert re.search(r"listen 8443 ssl", shipped)
-    assert "network_mode" not in str(compose)
+    assert {service.get("network_mode", "") for service in compose["services"].values()} == {"", "service:nginx"}
 
 
 def test_ours_run_without_privileges(compose: dict[str, Any]) -> None:
@@ -101,6 +101,8 @@ def test_gitlabs_programs_find_the_service_and_each_other(compose: dict[str, Any
     assert gitaly["listen_addr"].endswith(":8075")
     assert services["gitlab_shell"]["ports"][0].endswith(shell["sshd"]["listen"].rpartition(":")[2])
     assert services["workhorse"]["user"] == "10001"
+    (listens,) = re.findall(r"upstream workhorse \{\n +server ([0-9.:]+)", (ROOT / "deploy/nginx.conf").read_text())
+    assert (f"-listenAddr={listens}" in services["workhorse"]["command"], services["workhorse"]["network_mode"]) == (True, "service:nginx")
     tomllib.loads((ROOT / "deploy/compose/workhorse.toml").read_text())
 
 
