@@ -3,6 +3,7 @@
 from django.apps import AppConfig
 from django.db.backends.signals import connection_created
 
+from internal_api import tracing
 from internal_api.request_costs import count_statements
 
 
@@ -16,3 +17,5 @@ class InternalApiConfig(AppConfig):
         from internal_api import lookups, system_checks  # noqa: F401, PLC0415  registers them; models must be loaded first
 
         connection_created.connect(count_statements)
+        if tracing.ENABLED:
+            connection_created.connect(tracing.trace_queries)

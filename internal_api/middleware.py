@@ -33,7 +33,7 @@ def _identifier_of(request: HttpRequest) -> str:
     return uuid.uuid4().hex
 
 
-def _endpoint_of(request: HttpRequest) -> str:
+def endpoint_of(request: HttpRequest) -> str:
     """The route's name, or the route: metrics are kept by routes, of which there are few, not by addresses."""
     match = request.resolver_match
     if match is None:
@@ -92,7 +92,7 @@ class RequestMiddleware:
             if response.status_code >= FIRST_ERROR:
                 headers["X-GitLab-Custom-Error"] = "1"  # else Workhorse may put a page in place of the body (git-http 1.6)
             seconds = time.perf_counter() - started
-            observe_request(_endpoint_of(request), request.method or "", response.status_code, seconds, costs.statements)
+            observe_request(endpoint_of(request), request.method or "", response.status_code, seconds, costs.statements)
             self._log(request, response, seconds)
             wait_for_turn(request)
             return response

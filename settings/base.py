@@ -6,6 +6,7 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from internal_api import tracing
 from internal_api.host_names import host_of
 from internal_api.openapi_settings import SPECTACULAR
 from internal_api.redis_url import InvalidRedisURLError, check_redis_url
@@ -69,6 +70,7 @@ APPEND_SLASH = False  # any redirect is an error to GitLab Shell, Gitaly and kas
 
 MIDDLEWARE = [
     "internal_api.middleware.RequestMiddleware",
+    *(["internal_api.tracing_middleware.TracingMiddleware"] if tracing.ENABLED else []),
     "internal_api.middleware.AdminSiteMiddleware",
 ]
 ADMIN_SITE_MIDDLEWARE = [

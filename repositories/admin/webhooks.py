@@ -16,7 +16,7 @@ from internal_api.admin import ReadOnlyAdmin
 from internal_api.outgoing import OutgoingError
 from repositories.models import Webhook, WebhookDelivery
 from repositories.models.webhook import validate_header_text
-from repositories.services.webhook_deliveries import body_of, event_uuid, headers_of, retry, switch_on
+from repositories.services.webhook_deliveries import body_of, event_uuid, headers_of, retry, switch_on, trace_headers
 
 
 class WebhookForm(forms.ModelForm):
@@ -85,13 +85,13 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
 
     list_display = ("created_at", "event", "ref", "webhook", "state", "attempts", "response_status", "duration_ms", "error")
     list_filter = ("state", "event")
-    search_fields = ("ref", "lane__webhook__url", "lane__project__route__path")
+    search_fields = ("ref", "correlation_id", "lane__webhook__url", "lane__project__route__path")
     list_select_related = ("lane__webhook",)
     ordering = ("-pk",)
     actions = ("deliver_again",)
     fields = (
         "webhook", "project", "event", "ref", "state", "attempts", "created_at", "attempted_at", "next_attempt_at", "duration_ms",
-        "request", "response_status", "answer", "error",
+        "correlation_id", "request", "response_status", "answer", "error",
     )  # fmt: skip
 
     @admin.display(description="webhook")
@@ -109,6 +109,7 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
         """As it is sent, but for the token and the signature."""
         try:
             headers = headers_of(delivery.lane.webhook, delivery.event, b"", str(delivery.idempotency_key), event_uuid(delivery))
+            headers |= trace_headers(delivery)
         except OutgoingError as error:
             return _pre({}, str(error))
         shown = {name: value for name, value in headers.items() if name not in {"X-Gitlab-Token", "X-Hub-Signature-256"}}

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
+from internal_api import tracing
+from internal_api.tracing import traced
 from repositories.gitaly import gitaly_pb2 as pb
 from repositories.gitaly.admission import admitted
 from repositories.gitaly.channel import Metadata, channel_to, metadata_for, results, translating_errors, with_retries
@@ -38,6 +40,8 @@ class GitalyClient:
         return opener(f"/gitaly.{method}", request_serializer=encode, response_deserializer=response_type.FromString)
 
     def _metadata(self) -> list[tuple[str, str | bytes]]:
+        if tracing.ENABLED and (traceparent := tracing.traceparent()):
+            return metadata_for(self.storage.token, [*self.metadata, (tracing.TRACEPARENT, traceparent)])
         return metadata_for(self.storage.token, self.metadata)
 
     def _unary(self, method: str, request: Any, response_type: Any, seconds: float) -> Any:
@@ -96,6 +100,7 @@ class GitalyClient:
 
         call = self._open("stream_stream", "CommitService/CheckObjectsExist", _serialized, pb.CheckObjectsExistResponse)
 
+        @traced("gitaly CheckObjectsExist", "CLIENT", lambda _: {"rpc.system.name": "grpc", "rpc.method": "CheckObjectsExist"})
         def ask(left: float) -> list[Any]:
             stream = call(requests(), timeout=left, metadata=self._metadata())
             return results("CheckObjectsExist", [lambda: list(stream)])[0]
@@ -211,6 +216,7 @@ class GitalyClient:
         return ServerInfo(response.server_version, response.git_version, storages)
 
 
+@traced(lambda method, *_: f"gitaly {method}", "CLIENT", lambda method, *_: {"rpc.system.name": "grpc", "rpc.method": method})
 def _ask(method: str, start: Callable[[Any, float], Callable[[], Any]], requests: Sequence[Any], left: float) -> list[Any]:
     """Make the requests at once, which may take so many seconds, and return what is answered. Raises grpc.RpcError."""
     return results(method, [start(request, left) for request in requests])

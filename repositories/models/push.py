@@ -25,6 +25,7 @@ class PushEvent(ReportsUnreadableJSON):
     push_options = RecordedJSONField(default=dict)
     gitaly_context = RecordedJSONField(default=dict)
     correlation_id = models.CharField(max_length=255, default="")
+    traceparent = models.CharField(max_length=55, default="", db_default="", help_text="The trace of the report (W3C Trace Context).")
     dedup_key = models.CharField(max_length=64, null=True, unique=True)  # noqa: DJ001  null means that every call is a new push
     response = RecordedJSONField(default=dict)
     created_at = models.DateTimeField(default=timezone.now, db_index=True)

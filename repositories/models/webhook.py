@@ -136,6 +136,9 @@ class WebhookDelivery(ReportsUnreadableJSON):
     response_body = models.TextField(default="")
     error = models.CharField(max_length=512, default="")
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
+    # The push's: with defaults of the database, since the former release goes on writing rows during an upgrade.
+    correlation_id = models.CharField("request id", max_length=255, default="", db_default="")
+    traceparent = models.CharField(max_length=55, default="", db_default="")
 
     class Meta:
         verbose_name_plural = "webhook deliveries"

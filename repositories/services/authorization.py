@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from django.db import transaction
 
 from internal_api.errors import UnavailableError
+from internal_api.tracing import traced
 from repositories import policy
 from repositories.access_check import AccessCheck
 from repositories.gitaly.values import RepositoryRef, StorageAddress
@@ -32,6 +33,7 @@ class Decision:
     verdict: policy.Allowed | policy.Denied
 
 
+@traced("decision", describe=lambda check, **_: {"control_plane.action": check.action, "control_plane.changes": len(check.changes or ())})
 def authorize(check: AccessCheck, *, admit: Callable[[Facts], None] | None = None) -> Decision:
     """Decide, asking Gitaly and creating the project of a first push where the verdict needs it.
 

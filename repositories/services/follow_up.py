@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import User
+from internal_api.task_context import passed_on
 from repositories.models import DeliveryLane, Project, ProtectedTag, PushEvent, Webhook, WebhookDelivery
 from repositories.policy import Change, RepositoryType
 from repositories.policy.repository_path import gl_repository
@@ -46,7 +47,7 @@ def _follow_some(project_id: int) -> bool:
     followed, lane_ids = _create_deliveries(project_id, events)
     _note_activity(project_id, followed)
     for lane_id in lane_ids:
-        deliver.enqueue(lane_id)
+        deliver.enqueue(lane_id, **passed_on())
     PushEvent.objects.filter(pk__in=[event.pk for event in followed]).update(followed_at=timezone.now())
     return len(followed) < len(events) or len(events) == PUSHES_AT_ONCE
 
@@ -78,7 +79,7 @@ def _create_deliveries(project_id: int, events: list[PushEvent]) -> tuple[list[P
             continue
         whole = PushEvent.objects.get(pk=event.pk)
         refs += len(whole.changes)
-        _write(event, _messages_by_hook(hooks, _pushed(whole, project, pushers, branches, tags)), lanes)
+        _write(whole, _messages_by_hook(hooks, _pushed(whole, project, pushers, branches, tags)), lanes)
     return events, lanes.used
 
 
@@ -149,6 +150,8 @@ def _write(event: PushEvent, told: Iterable[tuple[Webhook, Message, int]], lanes
             event=message.event,
             ref=message.ref[:1024],
             payload=message.body,
+            correlation_id=event.correlation_id,
+            traceparent=event.traceparent,
         )
         for hook, message, position in owed
     )

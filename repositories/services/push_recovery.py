@@ -232,7 +232,7 @@ def _make_event(note: PendingPush, changes: list[Change]) -> None:
         allowed_at=note.created_at,
         recovered=True,
     )
-    follow_push.enqueue(event.pk, note.request_id)
+    follow_push.enqueue(event.pk, request_id=note.request_id)
     fields = {"gl_repository": note.gl_repository, "push_request_id": note.request_id, "refs": len(changes), "push_event": event.pk}
     logger.warning("A push that Gitaly did not report was recovered", extra={"fields": fields})
 

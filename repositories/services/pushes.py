@@ -11,7 +11,9 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from internal_api import tracing
 from internal_api.logs import correlation_id
+from internal_api.task_context import passed_on
 from repositories.models import PushEvent
 from repositories.policy import Change
 from repositories.policy.repository_path import gl_repository
@@ -106,7 +108,7 @@ def _recorded(
     kept = respond()
     if kept:
         PushEvent.objects.filter(pk=event.pk).update(response=kept)
-    follow_push.enqueue(event.pk, correlation_id.get())
+    follow_push.enqueue(event.pk, **passed_on())
     return kept
 
 
@@ -150,6 +152,7 @@ def _insert(push: Push, changes: Sequence[Change], allowed_at: datetime | None) 
         push_options=push.push_options,
         gitaly_context=push.gitaly_context,
         correlation_id=correlation_id.get(),
+        traceparent=tracing.traceparent(),
         dedup_key=push.dedup_key,
         allowed_at=allowed_at,
     )

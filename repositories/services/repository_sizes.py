@@ -9,6 +9,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django_tasks import task
 
+from internal_api.task_context import passed_on
 from repositories.models import Project
 from repositories.policy import RepositoryType
 
@@ -29,14 +30,14 @@ def size_may_have_changed(project_id: int) -> None:
     now = timezone.now()
     is_due = Q(size_measured_at=None) | Q(size_measured_at__lte=now - INTERVAL)
     if Project.objects.filter(is_due, pk=project_id).update(size_measured_at=now, size_is_due=True):
-        measure_size.enqueue(project_id)
+        measure_size.enqueue(project_id, **passed_on())
     elif Project.objects.filter(pk=project_id, size_is_due=False).update(size_is_due=True):
         measured_at = Project.objects.values_list("size_measured_at", flat=True).get(pk=project_id)
-        measure_size.using(run_after=(measured_at or now) + INTERVAL).enqueue(project_id)
+        measure_size.using(run_after=(measured_at or now) + INTERVAL).enqueue(project_id, **passed_on())
 
 
 @task(priority=LAST)
-def measure_size(project_id: int) -> None:
+def measure_size(project_id: int, request_id: str = "", traceparent: str = "") -> None:
     """Measure a project, unless that was done meanwhile."""
     if Project.objects.filter(pk=project_id, size_is_due=True).update(size_measured_at=timezone.now()):
         measure(project_id)

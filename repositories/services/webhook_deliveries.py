@@ -14,6 +14,7 @@ import time
 import traceback
 import uuid
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -23,9 +24,10 @@ from django.db.models import F, Min, Q, QuerySet
 from django.utils import timezone
 from django_tasks import task
 
-from internal_api import outgoing, stored_values
+from internal_api import outgoing, stored_values, tracing
 from internal_api.audit import record_event
 from internal_api.backoff import backoff
+from internal_api.task_context import of_request, passed_on
 from repositories.models import DeliveryLane, DeliveryState, Webhook, WebhookDelivery
 
 if TYPE_CHECKING:
@@ -45,14 +47,14 @@ _NOT_KEPT = frozenset({"set-cookie", "set-cookie2"})
 
 
 @task()
-def deliver(lane_id: int) -> None:
+def deliver(lane_id: int, request_id: str = "", traceparent: str = "") -> None:
     """Deliver what is due in a lane, oldest first. Nothing happens where another worker is at it, which looks again when it is done."""
     while (lease := _take(lane_id)) is not None:
         is_finished = _drain(lane_id, lease)
         with transaction.atomic():
             _release(lane_id, lease)
             if not is_finished:
-                deliver.enqueue(lane_id)
+                deliver.enqueue(lane_id, **passed_on())
         if not is_finished or not _due(lane_id).exists():
             return
 
@@ -67,7 +69,7 @@ def wake_lanes(now: datetime) -> int:
 def _wake(lane_id: int, wake_at: datetime | None, now: datetime) -> int:
     woken = DeliveryLane.objects.filter(pk=lane_id, wake_at=wake_at).update(wake_at=now + PATIENCE)
     if woken:
-        deliver.enqueue(lane_id)
+        deliver.enqueue(lane_id, **passed_on())
     return woken
 
 
@@ -135,8 +137,20 @@ def _drain(lane_id: int, lease: uuid.UUID) -> bool:
             return False
         if not _begin(lane_id, lease, delivery):
             return True
-        _attempt(delivery)
+        with of_request(delivery.correlation_id), _span(delivery):
+            _attempt(delivery)
     return True
+
+
+def _span(delivery: WebhookDelivery) -> AbstractContextManager[object]:
+    """The span of an attempt, which goes on with the trace of the push."""
+    told = {
+        "control_plane.request_id": delivery.correlation_id,
+        "control_plane.webhook": delivery.lane.webhook_id,
+        "control_plane.delivery": delivery.pk,
+        "control_plane.attempt": delivery.attempts,
+    }
+    return tracing.span(f"webhook {delivery.event}", "PRODUCER", told, parent=delivery.traceparent)
 
 
 @transaction.atomic
@@ -165,6 +179,20 @@ def _attempt(delivery: WebhookDelivery) -> None:
     if delivery.duration_ms is None or delivery.error:
         delivery.duration_ms = round((time.monotonic() - started) * 1000)
     _record(delivery)
+    if not delivery.error:
+        logger.info("A webhook was delivered", extra={"fields": _fields(delivery)})
+
+
+def _fields(delivery: WebhookDelivery) -> dict[str, object]:
+    return {
+        "webhook": delivery.lane.webhook_id,
+        "project": delivery.lane.project_id,
+        "delivery": delivery.pk,
+        "push_event": delivery.push_event_id,
+        "attempt": delivery.attempts,
+        "status": delivery.response_status,
+        "duration_ms": delivery.duration_ms,
+    }
 
 
 def _send(delivery: WebhookDelivery) -> str:
@@ -175,12 +203,19 @@ def _send(delivery: WebhookDelivery) -> str:
     stored_values.is_readable(hook, "url")  # reported; an address that cannot be called fails below
     body = body_of(delivery.payload)
     headers = headers_of(hook, delivery.event, body, str(delivery.idempotency_key), event_uuid(delivery))
+    headers |= trace_headers(delivery)
     reply = outgoing.post(hook.url, body, headers, allowed=settings.WEBHOOK_ALLOWED_TARGETS, seconds=settings.WEBHOOK_TIMEOUT)
     delivery.response_status, delivery.duration_ms = reply.status, reply.duration_ms
     delivery.response_body = _masked(reply.body, hook.token)
     kept = {name: value for name, value in reply.headers.items() if name.lower() not in _NOT_KEPT}
     delivery.response_headers = {_masked(name, hook.token): _masked(value, hook.token) for name, value in kept.items()}
     return "" if is_success(reply.status) else f"The receiver answered {reply.status}."
+
+
+def trace_headers(delivery: WebhookDelivery) -> dict[str, str]:
+    """Return the id of the request that pushed, and the trace, by which a receiver's own log can be joined to ours."""
+    headers = {"X-Request-Id": delivery.correlation_id, tracing.TRACEPARENT: tracing.traceparent() or delivery.traceparent}
+    return {name: value for name, value in headers.items() if value}
 
 
 def _masked(text: str, secret: str | None) -> str:

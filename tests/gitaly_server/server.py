@@ -35,6 +35,8 @@ class FakeGitaly:
     root: Path
     token: str | None = None
     storages: tuple[str, ...] = ("default",)
+    is_transitioning: bool = False
+    """Accept any token, as with `[auth] transitioning = true`."""
     hang_seconds: float = 0
     rubbish: bool = False
     unavailable: int = 0
@@ -206,7 +208,7 @@ class FakeGitaly:
         if self.unavailable:
             self.unavailable -= 1
             refuse(context, grpc.StatusCode.UNAVAILABLE, "the connection was closed")
-        if self.token is not None:
+        if self.token is not None and not self.is_transitioning:
             self._check_token(str(self.metadata.get("authorization", "")), context)
 
     def _check_token(self, value: str, context: grpc.ServicerContext) -> None:

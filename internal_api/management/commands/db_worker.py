@@ -8,13 +8,27 @@ from typing import Any
 from django.db import InterfaceError, OperationalError, connection
 from django.utils.crypto import get_random_string
 from django_tasks_db.management.commands import db_worker
+from django_tasks_db.models import DBTaskResult
 
+from internal_api import tracing
 from internal_api.acting import ActorKind
 from internal_api.management.operator import ExampleCommand
+from internal_api.task_context import running_task
 from internal_api.workers import heartbeat
 
 logger = logging.getLogger(__name__)
 PAUSE = 1.0
+
+
+class Worker(db_worker.Worker):
+    """The queue package's own, whose lines about a task have the id of the request that the task comes from."""
+
+    def run_task(self, db_task_result: DBTaskResult) -> None:  # type: ignore[type-arg]  # generic for mypy only, not at run time
+        with running_task(db_task_result):
+            super().run_task(db_task_result)
+
+
+db_worker.Worker = Worker  # type: ignore[misc]  # which the command below makes
 
 
 class Command(ExampleCommand, db_worker.Command):
@@ -28,6 +42,7 @@ class Command(ExampleCommand, db_worker.Command):
         parser.set_defaults(queue_name="*", worker_id=None)
 
     def handle(self, *, worker_id: str | None, batch: bool, **options: Any) -> None:
+        tracing.start()
         while True:
             # Each life has a name of its own: a task that a lost connection left RUNNING belongs to no living worker then.
             name = worker_id or get_random_string(32)

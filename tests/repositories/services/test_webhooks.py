@@ -244,7 +244,7 @@ def test_a_push_with_its_event_and_task_is_nine_statements(shell: Client, key: S
 def test_the_task_is_there_with_the_event_or_neither_is(
     shell: Client, key: SSHKey, rockets: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*arguments: object) -> None:
+    def broken(*arguments: object, **options: object) -> None:
         raise OSError("the queue is away")
 
     monkeypatch.setattr(type(follow_push), "enqueue", broken)
