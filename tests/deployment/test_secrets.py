@@ -311,7 +311,11 @@ def test_the_program_takes_no_step_twice_and_none_too_early(tmp_path: Path) -> N
     assert "is not used yet" in change("forget", "gitlab_kas_secret")[1]
     assert change("use", "gitlab_kas_secret") == (0, "")
     assert contents() == {"": new, ".previous": "old\n"}
+    assert "is still there" in change("next", "gitlab_kas_secret")[1]
     assert change("forget", "gitlab_kas_secret") == (0, "")
     assert contents() == {"": new}
+    (tmp_path / "gitlab_kas_secret").write_text("\n")
+    assert [change("next", "gitlab_kas_secret"), change("use", "gitlab_kas_secret")] == [(0, "")] * 2
+    assert set(contents()) == {""}, "an empty file is no secret that could be accepted"
     assert change("drop", "gitlab_kas_secret")[0] == 1
     assert "control-plane-secret next NAME" in change("next")[1]

@@ -112,11 +112,13 @@ class Service:
             self.process.terminate()
             self.process.wait(START_SECONDS)
 
-    def ask(self, path: str, values: Mapping[str, Any] | None = None, *, token: str | None = None) -> Answer:
+    def ask(
+        self, path: str, values: Mapping[str, Any] | None = None, *, token: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
         """One request as GitLab Shell makes it: a POST of JSON, or a GET without values."""
-        headers = {"Content-Type": "application/json", "Gitlab-Shell-Api-Request": token or self.shell_token()}
+        headers = {"Content-Type": "application/json", "Gitlab-Shell-Api-Request": token or self.shell_token(), **(headers or {})}
         data = None if values is None else json.dumps(values).encode()
-        request = urllib.request.Request(f"{self.url}/api/v4/internal/{path}", data=data, headers=headers)  # noqa: S310  http to ourselves
+        request = urllib.request.Request(f"{self.url}/api/v4/internal/{path}", data=data, headers=dict(headers))  # noqa: S310  http to ourselves
         try:
             with urllib.request.urlopen(request, timeout=START_SECONDS) as response:  # noqa: S310  likewise
                 return Answer(response.status, json.loads(response.read() or b"null"), dict(response.headers))
