@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -18,7 +19,7 @@ from tests.deployment.conftest import Maker
 from tests.deployment.pages import execute, page
 from tests.deployment.scratch_root import ROOT
 from tests.live.service import Service, temporary_directory
-from tests.servers import START_SECONDS, PostgreSQL, answers, free_port, wait_until
+from tests.servers import START_SECONDS, PostgreSQL, free_port, wait_until
 
 pytestmark = pytest.mark.deployment
 RULES = ROOT / "deploy" / "alerts.yaml"
@@ -79,8 +80,17 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
         )
         stack.callback(prometheus.wait)
         stack.callback(prometheus.terminate)
-        wait_until(lambda: answers(port), "Prometheus")
+        wait_until(lambda: is_ready(port), "Prometheus")
         yield Watched(nodes, database, port)
+
+
+def is_ready(port: int) -> bool:
+    """Whether Prometheus answers, which it does some time after it listens."""
+    try:
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=START_SECONDS).close()
+    except urllib.error.URLError:
+        return False
+    return True
 
 
 def started_node(stack: ExitStack, database: PostgreSQL, *, is_first: bool) -> Service:
