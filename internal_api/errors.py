@@ -22,16 +22,19 @@ from typing import ClassVar
 
 
 class DomainError(Exception):
-    """Something a caller is told with a status and one sentence; raised anywhere, rendered by the exception handler only."""
+    """Something a caller is told with a status and one sentence; raised anywhere, rendered by the exception handler only.
+
+    `detail` is for operators alone, such as an address inside the network: logs and commands tell it (`str(error)`), answers do not.
+    """
 
     status: ClassVar[HTTPStatus] = HTTPStatus.BAD_REQUEST
     message: str = "400 Bad request"
 
-    def __init__(self, message: str | None = None, *, headers: dict[str, str] | None = None) -> None:
+    def __init__(self, message: str | None = None, *, detail: str = "", headers: dict[str, str] | None = None) -> None:
         if message is not None:
             self.message = message
         self.headers = headers or {}
-        super().__init__(self.message)
+        super().__init__(f"{self.message} ({detail})" if detail else self.message)
 
 
 class BadRequestError(DomainError):
@@ -125,5 +128,5 @@ class UnavailableError(DomainError):
     RETRY_AFTER: ClassVar[int] = 5
     """gitlab-sshd asks three times: this carries it over a restart of the database (contract: decisions 4b)."""
 
-    def __init__(self, message: str | None = None) -> None:
-        super().__init__(message, headers={"Retry-After": str(self.RETRY_AFTER)})
+    def __init__(self, message: str | None = None, *, detail: str = "") -> None:
+        super().__init__(message, detail=detail, headers={"Retry-After": str(self.RETRY_AFTER)})

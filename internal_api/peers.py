@@ -1,5 +1,6 @@
 """Who is at the other end of a connection, as an address."""
 
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import IPv4Address, ip_address, ip_network
@@ -7,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
+_HOP = re.compile(r"(?:\[(?P<bracketed>[^\]]*)\]|(?P<host>[^:\[\]]*))(?::[0-9]{1,5})?", re.ASCII)
 MOST_HOPS = 16
 """Entries of X-Forwarded-For that are looked at."""
 
@@ -48,6 +50,21 @@ def is_trusted(address: str) -> bool:
     return not address or is_within(address, settings.TRUSTED_ADDRESSES)
 
 
+def hop_address(hop: str) -> str | None:
+    """The IP address in an entry of X-Forwarded-For, which some proxies write with a port, brackets or quotes; None where there is none.
+
+    `1.2.3.4`, `1.2.3.4:55`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:80`, each of them in double quotes too (RFC 7239).
+    """
+    text = hop.strip(" \t")
+    if len(text) > 1 and text[0] == text[-1] == '"':
+        text = text[1:-1]
+    found = _HOP.fullmatch(text)
+    try:
+        return str(ip_address((found["bracketed"] or found["host"]) if found else text))
+    except ValueError:
+        return None
+
+
 def peer_of(meta: dict[str, Any]) -> str:
     """The client's IP address.
 
@@ -60,10 +77,10 @@ def peer_of(meta: dict[str, Any]) -> str:
         return direct
     peer = direct
     for hop in reversed(str(forwarded).split(",")[-MOST_HOPS:]):
-        try:
-            peer = str(ip_address(hop.strip(" \t")))
-        except ValueError:
+        address = hop_address(hop)
+        if address is None:
             return peer
+        peer = address
         if not is_trusted(peer):
             return peer
     return peer

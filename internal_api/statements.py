@@ -1,15 +1,20 @@
 """Running ready-made SQL: for the few questions that are asked so often that building the query would cost more than the answer."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db import connection, connections
+import psycopg
+from django.db import InterfaceError, OperationalError, connection, connections
 from django.db.utils import NotSupportedError
 from django.utils import timezone
 
 from internal_api.replica import reading_alias
 
+logger = logging.getLogger(__name__)
+_ENDED = ("08", "57P01", "57P02")
+"""SQLSTATEs of a lost connection, a stop and a crash."""
 Row = tuple[Any, ...]
 Params = Mapping[str, Any] | Sequence[Any]
 _A_DAY, _THREE_DAYS, _A_WEEK, _TEN_MINUTES = timedelta(days=1), timedelta(days=3), timedelta(days=7), timedelta(minutes=10)
@@ -22,16 +27,35 @@ def fetch_row(sql: str, params: Params) -> Row | None:
 
 
 def fetch_rows(sql: str, params: Params) -> list[Row]:
-    """All rows."""
+    """All rows of a statement that reads, asked again on a new connection where the kept one is of no use any more.
+
+    After a failover the first request of each kept connection would be told 503 else.
+    """
+    connection = connections[reading_alias()]
+    pool = getattr(connection, "pool", None)
+    was_kept = pool is not None or connection.connection is not None
     try:
         return _fetch(sql, params)
     except NotSupportedError:
         # "cached plan must not change result type": a migration has changed a column under a prepared statement.
-        connection = connections[reading_alias()]
         if connection.in_atomic_block:
             raise
-        connection.close()
-        return _fetch(sql, params)
+    except (OperationalError, InterfaceError) as error:
+        if connection.in_atomic_block or not was_kept or not is_lost(error):
+            raise
+        logger.info("A kept connection to the database was lost; asking again on a new one")
+    connection.close()
+    if pool is not None:
+        pool.check()  # the others in it are lost as well
+    return _fetch(sql, params)
+
+
+def is_lost(error: Exception) -> bool:
+    """Whether an error says that the connection has ended: closed by the server or the network, which gives no SQLSTATE, or shut down."""
+    cause = error.__cause__
+    if not isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError):
+        return False
+    return cause.sqlstate is None or cause.sqlstate.startswith(_ENDED)
 
 
 def _fetch(sql: str, params: Params) -> list[Row]:

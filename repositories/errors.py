@@ -1,6 +1,6 @@
 """What can be wrong with namespaces, projects and access to them, each with one sentence."""
 
-from internal_api.errors import UnprocessableError
+from internal_api.errors import UnavailableError, UnprocessableError
 
 
 class InvalidNamespaceError(UnprocessableError):
@@ -19,3 +19,9 @@ class LastOwnerError(InvalidAccessError):
     """A group would be left without an owner."""
 
     message = "The last owner of a group cannot be removed."
+
+
+class RepositoryNotCreatedError(UnavailableError):
+    """Gitaly did not make a repository. Why is the detail: it tells of addresses inside the network, which pushers are not to read."""
+
+    message = "The repository cannot be created at the moment. Please try again later, or tell an administrator."

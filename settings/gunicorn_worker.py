@@ -74,6 +74,13 @@ class ServiceWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
             req._expected_100_continue = False  # noqa: SLF001  gunicorn has no other switch
         return super().handle_request(req, conn)
 
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        """Refuse what gunicorn would pass on although nobody here reads it: a body that is compressed before it is chunked."""
+        for name, value in req.headers:
+            if name == "TRANSFER-ENCODING" and value.strip(" \t").lower() != "chunked":
+                raise errors.UnsupportedTransferCoding(value)
+        return super().handle_request(req, conn)
+
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         """Answer a request that gunicorn could not parse, or whose application failed outright."""
         from internal_api.metrics import observe_request  # noqa: PLC0415  the application is loaded by then

@@ -1,13 +1,17 @@
 """Which Host headers are answered."""
 
+from ipaddress import ip_address
+
 from django.conf import settings
 from django.http import HttpRequest
 from django.http.request import split_domain_port, validate_host
 
 ALWAYS_ALLOWED = ("unix",)
 """GitLab Shell and Gitaly name a unix socket so (contract: decisions 4)."""
-FOR_PROBES = frozenset({"/livez", "/readyz", "/-/liveness", "/-/readiness", "/metrics"})
-"""Asked by an orchestrator or Prometheus under the machine's own address."""
+FOR_PROBES = frozenset({"/livez", "/readyz", "/-/liveness", "/-/readiness"})
+"""Asked by an orchestrator under any name; they tell nothing that is secret."""
+FOR_PROMETHEUS = frozenset({"/metrics", "/metrics/database"})
+"""Asked by Prometheus under the machine's own IP address. Another name may be a web page's that was made to lead here (DNS rebinding)."""
 FOR_WORKHORSE = frozenset(
     {
         "/api/v4/geo/proxy",
@@ -41,9 +45,20 @@ class AllowedHosts:
 _allowed = AllowedHosts()
 
 
+def _is_ip_address(host: str) -> bool:
+    domain, _ = split_domain_port(host)
+    try:
+        ip_address(domain.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
 def host_is_allowed(request: HttpRequest) -> bool:
-    """Return True if the request names a host of ours, or none at all, or is a probe's or Workhorse's own."""
+    """Return True if the request names a host of ours, or none at all, or is a probe's, Prometheus' or Workhorse's own."""
     host = request.META.get("HTTP_HOST")
     if host is None or _allowed.allows(host) or request.path_info in FOR_PROBES:
+        return True
+    if request.path_info in FOR_PROMETHEUS and _is_ip_address(host):
         return True
     return request.path_info in FOR_WORKHORSE and "HTTP_GITLAB_WORKHORSE_API_REQUEST" in request.META

@@ -52,6 +52,8 @@ class ServiceRequest(WSGIRequest):
     def _read_body(self) -> bytes:
         if self._declared is not None and self._declared > self.body_limit:
             raise RequestDataTooBig(f"The body may have {self.body_limit} bytes at most.")
+        if self._declared is None:
+            _refuse_large_chunks(self._stream, self.body_limit)
         with _SocketDeadline(self.META.get("gunicorn.socket")):
             body = _read(self._stream.read, self.body_limit)
         if self._declared is not None and len(body) < self._declared:
@@ -65,6 +67,8 @@ class ServiceRequest(WSGIRequest):
         """
         if self._declared is not None and self._declared > limit:
             raise RequestDataTooBig(f"The body may have {limit} bytes at most.")
+        if self._declared is None:
+            _refuse_large_chunks(self._stream, limit)
         self._read_started = True
         deadline = time.monotonic() + BODY_SECONDS + limit / least_rate
         total = 0
@@ -110,6 +114,22 @@ def _declared_length(environ: dict[str, Any]) -> int | None:
     return None if is_chunked else 0
 
 
+def _refuse_large_chunks(stream: Any, limit: int) -> None:
+    """Let gunicorn's reader raise RequestDataTooBig for the size of a chunk, which it would else wait for."""
+    reader = getattr(stream, "reader", None)
+    parse = getattr(reader, "parse_chunk_size", None)
+    if reader is None or parse is None:
+        return
+
+    def bounded(*args: Any, **kwargs: Any) -> Any:
+        size, rest = parse(*args, **kwargs)
+        if size > limit:
+            raise RequestDataTooBig(f"The body may have {limit} bytes at most.")
+        return size, rest
+
+    reader.parse_chunk_size = bounded
+
+
 def _read(read: Callable[[int], bytes], limit: int) -> bytes:
     deadline = time.monotonic() + BODY_SECONDS
     pieces: list[bytes] = []
@@ -129,6 +149,8 @@ def _read(read: Callable[[int], bytes], limit: int) -> bytes:
 def _next_piece(read: Callable[[int], bytes], most: int) -> bytes:
     try:
         return read(min(_PIECE, most))
+    except RequestDataTooBig:
+        raise
     except Exception as error:  # WSGI names no exceptions: a server raises its own for bad chunks
         raise UnreadablePostError(str(error)) from error
 

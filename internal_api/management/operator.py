@@ -58,7 +58,7 @@ class OperatorCommand(ExampleCommand):
             with nullcontext() if self.waits_for_the_network else transaction.atomic():
                 result = self.act(**options)
         except DomainError as error:
-            raise CommandError(error.message) from error
+            raise CommandError(str(error)) from error
         if options["json"]:
             self.stdout.write(json.dumps(result, default=str))
         else:

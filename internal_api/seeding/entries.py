@@ -32,7 +32,7 @@ def located(path: str) -> Iterator[None]:
     except InvalidValueError as error:
         raise SeedError(f"{path}.{error.field}" if error.field else path, error.problem) from error
     except DomainError as error:
-        raise SeedError(path, error.message) from error
+        raise SeedError(path, str(error)) from error
 
 
 Parser = Callable[[Any, str], Any]

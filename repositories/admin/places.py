@@ -184,7 +184,7 @@ class ProjectAdmin(RepositoryAdmin):
                 check_gitaly_can_remove(project)
             return super().delete_view(request, object_id, extra_context)
         except DomainError as error:
-            self.message_user(request, error.message, messages.ERROR)
+            self.message_user(request, str(error), messages.ERROR)
             return HttpResponseRedirect(reverse("admin:repositories_project_change", args=[object_id]))
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, ...]:

@@ -26,7 +26,7 @@ class RepositoryAdmin(admin.ModelAdmin):
         try:
             set_default_branch(obj, wanted)
         except (InvalidProjectError, UnavailableError) as error:
-            self.message_user(request, f"The default branch is still {former}: {error.message}", messages.ERROR)
+            self.message_user(request, f"The default branch is still {former}: {error}", messages.ERROR)
 
     @admin.action(description="Create missing repositories of the selected projects")
     def create_missing_repositories(self, request: HttpRequest, queryset: QuerySet[Project]) -> None:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 from django.db import transaction
 
-from internal_api.errors import UnavailableError
 from internal_api.tracing import traced
 from repositories import policy
 from repositories.access_check import AccessCheck
+from repositories.errors import RepositoryNotCreatedError
 from repositories.gitaly.values import RepositoryRef, StorageAddress
 from repositories.policy.repository_path import container_path, creatable_path, gl_repository, relative_path
 from repositories.selectors.creation import find_destination
@@ -134,7 +134,7 @@ def _create_project(check: AccessCheck, request: policy.Request, log: TimedLog) 
         with place(default_storage().gitaly_address, log.seconds_left()):
             return _create_under_lock(check, request, log)
     except GitalyUnavailableError as error:
-        raise UnavailableError(f"The repository cannot be created at the moment: {error}") from error
+        raise RepositoryNotCreatedError(detail=str(error)) from error
 
 
 def _create_under_lock(check: AccessCheck, request: policy.Request, log: TimedLog) -> Decision:

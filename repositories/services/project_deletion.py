@@ -101,7 +101,7 @@ def remove_repositories(project: Project) -> RepositoryRemoval:
         except UnavailableError as error:
             option = f" --relative-path {project.relative_path}" if project.relative_path else ""
             command = f"python manage.py remove_repository {repository.gl_repository} --storage {project.storage.name}{option}"
-            remains = f"{repository.relative_path} remains at Gitaly: {error.message}. To remove it, run: {command}"
+            remains = f"{repository.relative_path} remains at Gitaly: {error}. To remove it, run: {command}"
             found = replace(found, remains=f"{found.remains} {remains}".strip())
         else:
             found = replace(found, removed=found.removed or removed)

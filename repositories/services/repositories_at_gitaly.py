@@ -6,6 +6,7 @@ Import it where it is used: it loads gRPC.
 from django.db import transaction
 
 from internal_api.errors import UnavailableError
+from repositories.errors import RepositoryNotCreatedError
 from repositories.gitaly.client import GitalyClient
 from repositories.gitaly.errors import GitalyError, RepositoryExistsError, RepositoryNotFoundError
 from repositories.gitaly.values import RepositoryRef, StorageAddress
@@ -59,7 +60,7 @@ def create_repository(project: Project, repository_type: RepositoryType = Reposi
     except RepositoryExistsError:
         return False
     except GitalyError as error:
-        raise UnavailableError(f"The repository cannot be created at the moment: {error}") from error
+        raise RepositoryNotCreatedError(detail=str(error)) from error
     return True
 
 

@@ -53,7 +53,7 @@ def provide_repositories(
             try:
                 _provide(project, wikis=wikis, adopt=bool(adopt and adopt.get(project.pk)), made=made)
             except UnavailableError as error:
-                missing.append(NotMade(project.route.path, error.message))
+                missing.append(NotMade(project.route.path, str(error)))
         if done % BATCH == 0 or done == total > BATCH:
             progress(done, total)
     return missing

@@ -2,7 +2,7 @@
 
 import logging
 
-from internal_api.errors import UnavailableError
+from repositories.errors import RepositoryNotCreatedError
 from repositories.models import Project
 from repositories.policy import RepositoryType
 from repositories.selectors.facts import Facts
@@ -34,5 +34,5 @@ def create_missing_wiki(facts: Facts) -> None:
         logger.warning("The repository of wiki-%s could not be created: %s", project.id, error)
         if project.wiki_exists:
             return
-        raise UnavailableError(f"The wiki's repository cannot be created at the moment: {error}") from error
+        raise RepositoryNotCreatedError(detail=str(error)) from error
     Project.objects.filter(pk=project.id, wiki_exists=False).update(wiki_exists=True)

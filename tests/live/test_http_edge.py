@@ -74,6 +74,14 @@ def test_a_chunked_body_above_the_limit_is_413(edge: Service) -> None:
     assert json.loads(body)["message"].startswith("413")
 
 
+@pytest.mark.parametrize(("path", "size"), [("allowed", b"FFFFFFFFFFFF"), ("allowed", b"4000001"), ("two_factor_config", b"100001")])
+def test_a_chunk_above_the_limit_is_413_before_any_of_it_has_come(edge: Service, path: str, size: bytes) -> None:
+    """No byte of the chunk is ever sent, and the connection stays open: only its size can be what is answered."""
+    status, _, body = exchange(edge, _head(edge, path) + b"Transfer-Encoding: chunked\r\n\r\n" + size + b"\r\n")
+    assert status == 413
+    assert json.loads(body)["message"].startswith("413")
+
+
 @pytest.mark.parametrize("chunks", [b"zz\r\nab\r\n0\r\n\r\n", b"-1\r\n", b"5\r\nab\r\n0\r\n\r\nxxxxxxxx"])
 def test_bad_chunks_are_a_4xx_in_json(edge: Service, chunks: bytes) -> None:
     status, head, body = exchange(edge, _head(edge, "allowed") + b"Transfer-Encoding: chunked\r\n\r\n" + chunks)
@@ -96,6 +104,7 @@ MALFORMED = {
     "a length that is no number": b"POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 1a\r\n\r\na",
     "a length and chunks": b"POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "a coding nobody knows": b"POST /livez HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n",
+    "a compressed body in chunks": b"POST /livez HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
     "an expectation nobody knows": b"POST /livez HTTP/1.1\r\nHost: x\r\nExpect: a miracle\r\nContent-Length: 0\r\n\r\n",
 }
 
@@ -111,7 +120,7 @@ def test_a_request_that_is_no_http_is_a_4xx_in_json(edge: Service, request_bytes
 
 def test_malformed_requests_are_counted(edge: Service) -> None:
     exchange(edge, b"hello\r\n\r\n")
-    _, _, body = exchange(edge, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+    _, _, body = exchange(edge, b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
     assert b'endpoint="malformed"' in body
 
 

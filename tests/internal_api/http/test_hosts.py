@@ -24,9 +24,19 @@ def test_listed_hosts_are_answered_with_any_port(shell: Client, db: None, settin
         assert shell.get("/api/v4/internal/check", headers={"host": host}).status_code == 200, host
 
 
-@pytest.mark.parametrize("path", ["/livez", "/readyz", "/-/liveness", "/-/readiness", "/metrics"])
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/-/liveness", "/-/readiness", "/metrics", "/metrics/database"])
 def test_probes_come_by_address(path: str, client: Client, db: None) -> None:
-    assert client.get(path, headers={"host": "10.1.2.3:3001"}).status_code == 200
+    for host in ("10.1.2.3:3001", "10.1.2.3", "[2001:db8::1]:3001"):
+        assert client.get(path, headers={"host": host}).status_code == 200, host
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/metrics/database"])
+def test_metrics_are_not_told_under_a_name_that_is_not_listed(path: str, client: Client, db: None, settings: Settings) -> None:
+    """A web page's name may be made to lead to this machine's own address, from which metrics may be read."""
+    settings.ALLOWED_HOSTS = ["git.example.com"]
+    for host in ("evil.example", "evil.example:3001", "10.1.2.3.evil.example", "[10.1.2.3", ""):
+        assert client.get(path, headers={"host": host}).status_code == 400, host
+    assert client.get(path, headers={"host": "git.example.com"}).status_code == 200
 
 
 def test_what_is_remembered_of_hosts_is_bounded(settings: Settings) -> None:

@@ -6,12 +6,13 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
+from repositories.errors import RepositoryNotCreatedError
 from repositories.models import Namespace, Project, Route
 from repositories.policy import messages
 from repositories.policy.repository_path import relative_path
 from repositories.services.access import set_member
 from repositories.services.projects import add_redirect
-from tests.factories import GroupFactory, ProjectFactory, UserFactory
+from tests.factories import GroupFactory, ProjectFactory, StorageFactory, UserFactory
 from tests.gitaly_server import FakeGitaly
 from tests.statements import at_most
 
@@ -143,3 +144,12 @@ def test_where_a_hidden_project_once_was_a_project_is_made(shell: Client, ann: U
     assert told.status_code == 200
     assert told.json()["gl_repository"] == (f"project-{hidden.pk}" if who == "root" else f"project-{hidden.pk + 1}")
     assert Project.objects.count() == (1 if who == "root" else 2)
+
+
+def test_a_pusher_is_not_told_where_gitaly_is(shell: Client, ann: User, tools: Namespace, caplog: pytest.LogCaptureFixture) -> None:
+    """The address is inside the network; the log tells it to operators."""
+    StorageFactory.create(name="default", gitaly_address="tcp://127.0.0.1:1")
+    response = push(shell, "acme/tools/fresh", user_id=ann.pk)
+    assert (response.status_code, response.json()["message"]) == (503, RepositoryNotCreatedError.message)
+    assert "127.0.0.1" not in response.content.decode()
+    assert "127.0.0.1:1" in caplog.text

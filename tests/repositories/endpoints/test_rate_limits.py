@@ -9,6 +9,7 @@ from pytest_django.fixtures import Settings
 
 from accounts.models import SSHKey, User
 from internal_api import rate_limits
+from internal_api import refused_peers as refused_peers_module
 from internal_api.models import InstanceSettings, RefusedPeer
 from internal_api.peers import peer_of
 from internal_api.refused_peers import MOST_ADDRESSES, RefusedPeers, refused_peers
@@ -172,6 +173,18 @@ def test_a_parameter_of_any_length_makes_a_short_key(shell: Client, key: SSHKey)
         ("127.0.0.1", "127.0.0.2, 127.0.0.3", "127.0.0.2"),
         ("127.0.0.1", "8.8.8.8, " + "127.0.0.2, " * 20 + "127.0.0.3", "127.0.0.2"),
         ("127.0.0.1", "2001:DB8::1", "2001:db8::1"),
+        ("127.0.0.1", "1.2.3.4:55", "1.2.3.4"),
+        ("127.0.0.1", '"1.2.3.4:55"', "1.2.3.4"),
+        ("127.0.0.1", "[2001:db8::1]", "2001:db8::1"),
+        ("127.0.0.1", "[2001:db8::1]:80", "2001:db8::1"),
+        ("127.0.0.1", '"[2001:db8::1]:80"', "2001:db8::1"),
+        ("127.0.0.1", "6.6.6.6:1, 1.2.3.4:55, 127.0.0.1:80", "1.2.3.4"),
+        ("127.0.0.1", "1.2.3.4:port", "127.0.0.1"),
+        ("127.0.0.1", "1.2.3.4:555555", "127.0.0.1"),
+        ("127.0.0.1", "[1.2.3.4", "127.0.0.1"),
+        ("127.0.0.1", '"', "127.0.0.1"),
+        ("127.0.0.1", "unknown", "127.0.0.1"),
+        ("127.0.0.1", "1.2.3.4 5", "127.0.0.1"),
     ],
 )
 def test_only_a_trusted_peer_may_say_for_whom_it_asks(direct: str, forwarded: str | None, peer: str) -> None:
@@ -193,9 +206,12 @@ def test_bad_tokens_are_counted_by_address(stranger: Client, db: None) -> None:
     assert (told["10.0.0.1"], told["10.0.0.2"]) == (3, 1)
 
 
-def test_a_thousand_bad_tokens_cost_hardly_a_statement_and_no_good_one_waits(shell: Client, stranger: Client, key: SSHKey) -> None:
+def test_a_thousand_bad_tokens_cost_hardly_a_statement_and_no_good_one_waits(
+    shell: Client, stranger: Client, key: SSHKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
     refused_peers.flush()
     bad_token(stranger, "10.0.0.1")
+    monkeypatch.setattr(refused_peers_module, "SECONDS", 3600.0)  # of which they are told once, however slow the machine is
     InstanceSettings(gitlab_shell_operation_limit=0).save()
     ask(shell, key_id=key.pk)
     with at_most(1):

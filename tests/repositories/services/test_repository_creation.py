@@ -9,6 +9,7 @@ import pytest
 import yaml
 from django.core.management import CommandError, call_command
 
+from repositories.errors import RepositoryNotCreatedError
 from repositories.models import Project, ProtectedBranch, PushEvent, Storage
 from repositories.policy.repository_path import relative_path
 from repositories.selectors.namespaces import find_namespace
@@ -124,7 +125,7 @@ def test_repository_that_cannot_be_made_is_told_as_such(gitaly: FakeGitaly, tmp_
     out = StringIO()
     with pytest.raises(CommandError, match=r"^1 could not be made\.$"):
         call_command("create_repositories", stdout=out)
-    assert "acme/rockets: The repository cannot be created at the moment: " in out.getvalue()
+    assert f"acme/rockets: {RepositoryNotCreatedError.message} (Gitaly is not available" in out.getvalue()
 
 
 def test_wiki_that_was_pushed_and_is_missing_is_made_again(gitaly: FakeGitaly, tmp_path: Path) -> None:

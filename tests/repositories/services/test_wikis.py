@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
+from repositories.errors import RepositoryNotCreatedError
 from repositories.models import Project, Storage
 from repositories.policy.repository_path import relative_path
 from repositories.services.access import set_member
@@ -59,5 +60,5 @@ def test_without_gitaly_only_what_is_known_to_be_missing_is_refused(shell: Clien
     response = ask(shell)
     assert response.status_code == status
     if status == 503:
-        assert response.json()["message"].startswith("The wiki's repository cannot be created at the moment: Gitaly is not available")
+        assert response.json()["message"] == RepositoryNotCreatedError.message
     assert Project.objects.get().wiki_exists is believed
