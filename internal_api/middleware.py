@@ -16,7 +16,7 @@ from internal_api.exception_handler import bad_request
 from internal_api.http.hosts import host_is_allowed
 from internal_api.logs import correlation_id, note, noted
 from internal_api.metrics import observe_request
-from internal_api.pacing import wait_for_turn
+from internal_api.pacing import hold_for_turn
 from internal_api.request_costs import costs
 
 logger = logging.getLogger("internal_api.requests")
@@ -94,7 +94,7 @@ class RequestMiddleware:
             seconds = time.perf_counter() - started
             observe_request(endpoint_of(request), request.method or "", response.status_code, seconds, costs.statements)
             self._log(request, response, seconds)
-            wait_for_turn(request)
+            hold_for_turn(request, response)
             return response
         finally:
             end_request(acting)

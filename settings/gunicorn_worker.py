@@ -2,6 +2,8 @@
 
 import json
 import select
+import threading
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -10,6 +12,7 @@ from gunicorn.http import errors
 from gunicorn.workers.gthread import ThreadWorker
 
 from internal_api.draining import is_draining
+from settings.after_answers import AfterAnswers
 
 # What has a status of its own; every other request that cannot be parsed is 400.
 _STATUSES: dict[type[Exception], HTTPStatus] = {
@@ -35,8 +38,72 @@ BY_WORKHORSE = "GITLAB-WORKHORSE"
 """A header that GitLab Workhorse puts on every request that it passes on."""
 
 
+class HoldingSocket:
+    """A connection's socket during one request; the application may have the answer held back, which then waits without a thread."""
+
+    def __init__(self, sock: Any) -> None:
+        self.sock = sock
+        self.seconds = 0.0
+        self.held: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.sock, name)
+
+    def hold(self, seconds: float) -> None:
+        """Let what is sent from now on wait for so many seconds; for answers that are small and whole."""
+        self.seconds = seconds
+
+    def sendall(self, data: bytes) -> None:
+        if self.seconds > 0:
+            self.held.append(bytes(data))
+        else:
+            self.sock.sendall(data)
+
+
 class ServiceWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """Answers malformed requests in JSON, logs them in one line and counts them (contract: decisions 4). Ends without losing one."""
+    """Answers malformed requests in JSON, logs them in one line and counts them (contract: decisions 4). Ends without losing one.
+
+    What is left to do after an answer holds neither the thread that accepts connections nor one that answers requests.
+    """
+
+    def init_process(self) -> None:
+        self.after_answers = AfterAnswers()
+        self.here = threading.local()
+        super().init_process()
+
+    def run(self) -> None:
+        super().run()
+        self.after_answers.finish()
+
+    def handle(self, conn: Any) -> Any:
+        """Remember whose request this thread has."""
+        self.here.conn = conn
+        return super().handle(conn)
+
+    def finish_request(self, conn: Any, fs: Any) -> None:
+        """In the thread that accepts connections: see a held answer off first, and close without waiting for the client."""
+        seconds, data = getattr(conn, "held", (0.0, b""))
+        if data:
+            conn.held = (0.0, b"")
+            self.after_answers.later(seconds, partial(self._answer, conn, data, fs))
+            return
+        conn.close = partial(self._close, conn)
+        super().finish_request(conn, fs)
+
+    def _answer(self, conn: Any, data: bytes, fs: Any) -> None:
+        """Send a held answer, in the thread of what comes after; a client that does not take it loses it."""
+        try:
+            conn.sock.setblocking(False)
+            conn.sock.sendall(data)
+        except OSError:
+            self.log.debug("The client of a held answer has gone.")
+        self.method_queue.defer(self.finish_request, conn, fs)
+
+    def _close(self, conn: Any, *, graceful: bool = False) -> None:
+        if graceful:
+            self.after_answers.close(conn.sock)
+        else:
+            util.close(conn.sock)
 
     @property
     def max_keepalived(self) -> int:
@@ -65,26 +132,28 @@ class ServiceWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
                 self.accept(listener)
 
     def handle_request(self, req: Any, conn: Any) -> Any:
-        """Serve a request; one that Workhorse passes on is never told to continue.
+        """Serve a request, with a socket that can hold the answer back.
 
-        Workhorse keeps the first status that it reads, and would make 200 of every refusal that comes after
-        `100 Continue` (contract: git-http C2). Without it clients send their body after a moment.
+        Workhorse keeps the first status that it reads, and would make 200 of every refusal that comes after `100 Continue`
+        (contract: git-http C2): what it passes on is never told to continue, and its clients send their body after a moment.
+        A body that is compressed before it is chunked is refused: gunicorn would pass it on, and nobody here reads it.
         """
-        if any(name == BY_WORKHORSE for name, _ in req.headers):
-            req._expected_100_continue = False  # noqa: SLF001  gunicorn has no other switch
-        return super().handle_request(req, conn)
-
-    def handle_request(self, req: Any, conn: Any) -> Any:
-        """Refuse what gunicorn would pass on although nobody here reads it: a body that is compressed before it is chunked."""
         for name, value in req.headers:
-            if name == "TRANSFER-ENCODING" and value.strip(" \t").lower() != "chunked":
+            if name == BY_WORKHORSE:
+                req._expected_100_continue = False  # noqa: SLF001  gunicorn has no other switch
+            elif name == "TRANSFER-ENCODING" and value.strip(" \t").lower() != "chunked":
                 raise errors.UnsupportedTransferCoding(value)
-        return super().handle_request(req, conn)
+        plain = conn.sock
+        holding = conn.sock = HoldingSocket(plain)
+        try:
+            return super().handle_request(req, conn)
+        finally:
+            conn.sock, conn.held = plain, (holding.seconds, b"".join(holding.held))
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         """Answer a request that gunicorn could not parse, or whose application failed outright."""
         from internal_api.metrics import observe_request  # noqa: PLC0415  the application is loaded by then
-        from internal_api.pacing import wait_for_turn  # noqa: PLC0415  likewise
+        from internal_api.pacing import seconds_of_stranger  # noqa: PLC0415  likewise
 
         status = status_of(exc)
         peer = addr[0] if isinstance(addr, tuple) and addr else ""
@@ -93,12 +162,16 @@ class ServiceWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         else:
             self.log.warning("A malformed request from %s: %s", peer or "a unix socket", type(exc).__name__)
         observe_request(MALFORMED, "", int(status), 0.0, 0)
-        wait_for_turn(None)
         body = json.dumps({"message": f"{int(status)} {status.phrase}"})
         answer = (
             f"HTTP/1.1 {int(status)} {status.phrase}\r\nConnection: close\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
         )
+        conn = getattr(self.here, "conn", None)
+        seconds = seconds_of_stranger()
+        if conn is not None and seconds > 0:
+            conn.held = (seconds, answer.encode("latin-1"))
+            return
         try:
             util.write_nonblock(client, answer.encode("latin-1"))
         except OSError:

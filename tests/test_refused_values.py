@@ -1,16 +1,21 @@
 """Values that seed files and commands refuse, by the same rules as the forms; and rows from before the rules, which are kept."""
 
+import json
+from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core import serializers
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Model
 
 from accounts.models import PersonalAccessToken
 from internal_api.models import InstanceSettings
 from internal_api.seeding import SeedError, seed
-from repositories.models import Namespace, Project, ProtectedBranch, Webhook
+from repositories.models import Namespace, Project, ProtectedBranch, Storage, Webhook
 from tests import public_keys
 
 BASE: dict[str, Any] = {
@@ -153,3 +158,30 @@ def test_rows_from_before_the_constraints_are_kept_and_restrict_more() -> None:
     assert PersonalAccessToken.objects.get().scopes == []
     assert (settings.allowed_key_types, settings.minimum_key_bits) == (["ssh-rsa"], {"unreadable": [1]})
     assert (settings.default_branch_merge, settings.email_confirmation, settings.read_only) == ("maintainer", "hard", True)
+
+
+@pytest.mark.parametrize(
+    ("model", "field", "value"),
+    [
+        (InstanceSettings, "default_branch_push", "banana"),
+        (InstanceSettings, "broadcasts", {"a": 1}),
+        (Namespace, "ip_allowlist", "10.0.0.0/8"),
+        (Namespace, "project_creation_level", 999),
+        (Project, "visibility", 7),
+        (ProtectedBranch, "name", ""),
+        (PersonalAccessToken, "scopes", {"api": True}),
+        (Storage, "gitaly_address", "gitaly"),
+    ],
+)
+def test_loaddata_is_held_by_the_constraints(db: None, tmp_path: Path, model: type[Model], field: str, value: Any) -> None:
+    """Django's own command writes past validators and the audit log."""
+    seed([BASE], options=["rows_only"])
+    InstanceSettings().save()
+    stored = json.loads(serializers.serialize("json", model.objects.order_by("pk")[:1]))  # type: ignore[attr-defined]  # each has the manager
+    file = tmp_path / "rows.json"
+    file.write_text(json.dumps(stored))
+    call_command("loaddata", str(file), stdout=StringIO())
+    stored[0]["fields"][field] = value
+    file.write_text(json.dumps(stored))
+    with pytest.raises(IntegrityError), transaction.atomic():
+        call_command("loaddata", str(file), stdout=StringIO())

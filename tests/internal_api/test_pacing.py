@@ -1,11 +1,13 @@
 """Strangers are answered at a pace, others are not."""
 
+from typing import Any
+
 import pytest
 from django.test import Client
 from pytest_django.fixtures import Settings
 
 from internal_api import pacing
-from internal_api.pacing import LONGEST, Pace
+from internal_api.pacing import LONGEST, LONGEST_HELD, Pace
 from tests.factories import UserFactory
 
 
@@ -101,3 +103,38 @@ def test_half_of_the_threads_wait_at_most(settings: Settings, monkeypatch: pytes
     assert made == [(50, places)]
     settings.STRANGERS_PER_SECOND = 0
     assert pacing._pace.__wrapped__() is None  # noqa: SLF001  likewise
+
+
+def test_answers_that_the_server_keeps_take_turns_too_and_no_place(clock: Clock) -> None:
+    pace = Pace(10, places=1, clock=clock, sleep=clock.sleep)
+    clock.now += 60
+    turns = [round(pace.until_turn(LONGEST_HELD), 6) for _ in range(30)]
+    assert turns[:11] == [0.0] * 11
+    assert turns[11:14] == [0.1, 0.2, 0.3]
+    assert max(turns) == LONGEST_HELD
+    assert clock.slept == []
+
+
+class Kept:
+    """A socket of a server that can keep answers."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    def hold(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+
+
+@pytest.mark.parametrize(("path", "kept"), [("/api/v4/internal/check", True), ("/api/schema", False)])
+def test_the_server_keeps_small_answers_and_a_thread_waits_with_large_ones(
+    db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch, client: Client, path: str, kept: bool
+) -> None:
+    waited: list[float] = []
+    pace = Pace(1, places=1, sleep=waited.append)
+    monkeypatch.setattr(pacing, "_pace", lambda: pace)
+    socket = Kept()
+    extra: Any = {"gunicorn.socket": socket}
+    for _ in range(4):
+        client.get(path, **extra)
+    assert (len(socket.seconds), len(waited)) == ((4, 0) if kept else (0, len(waited)))
+    assert bool(waited) is not kept

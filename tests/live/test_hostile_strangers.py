@@ -10,13 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
+from pathlib import Path
 
 import pytest
 
-from tests.live.service import ROOT
+from tests.live.service import ROOT, Service
 from tests.live.strangers import DOORS
 from tests.live.test_faults import PULL, Load, serving
 
@@ -55,6 +56,16 @@ def pulls(load: Load, seconds: float) -> Pulls:
     return found
 
 
+def processor_seconds(service: Service) -> float:
+    """What the service's processes have used of the processor, those that have ended left out."""
+    ticks, parent = 0, service.process.pid if service.process else 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = stat.read_text().rpartition(") ")[2].split()
+            ticks += int(fields[11]) + int(fields[12]) if int(fields[1]) == parent else 0
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 @contextmanager
 def besieged(port: int, *doors: str) -> Iterator[dict[str, dict[str, int]]]:
     """Have strangers at the doors while the block runs; what they were answered is there afterwards."""
@@ -80,12 +91,15 @@ def test_pulls_go_on_while_strangers_are_at_the_doors(doors: list[str]) -> None:
         pulls(load, 0.5)
         quiet = pulls(load, SECONDS)
         with besieged(load.port, *doors) as told:
+            used, began = processor_seconds(service), time.monotonic()
             busy = pulls(load, SECONDS)
+            used = (processor_seconds(service) - used) / (time.monotonic() - began)
     load.tell(
         f"{EACH} strangers each at: {', '.join(doors)}",
         quiet=quiet,
         busy=busy,
         ratio=round(busy.median / quiet.median, 1),
+        processors=round(used, 2),
         told=told,
         load=os.getloadavg()[0],
     )

@@ -144,6 +144,23 @@ def test_half_bodies_of_strangers_keep_nobody_waiting(edge: Service) -> None:
     assert answers == [200] * 10
 
 
+def test_clients_that_do_not_close_their_end_hold_nobody_up(edge: Service) -> None:
+    """Two seconds for each of them, in the thread that accepts connections, would be five minutes in each process."""
+    strangers = [socket.create_connection(("127.0.0.1", edge.port)) for _ in range(300)]
+    began = time.monotonic()
+    try:
+        for stranger in strangers:
+            stranger.sendall(b"hello\r\n\r\n")
+        for stranger in strangers[:10]:
+            assert stranger.recv(65536).startswith(b"HTTP/1.1 400")
+        answers = [edge.ask("discover?user_id=2").status for _ in range(10)]
+    finally:
+        for stranger in strangers:
+            stranger.close()
+    assert answers == [200] * 10
+    assert time.monotonic() - began < 150  # the guard against a server that waits for each
+
+
 def test_every_line_of_a_run_is_json_from_start_to_stop(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Start, requests, malformed ones, a reload, a killed worker and the stop: no line is gunicorn's own form."""
     directory = temporary_directory()
