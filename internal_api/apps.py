@@ -4,6 +4,7 @@ from django.apps import AppConfig
 from django.db.backends.signals import connection_created
 
 from internal_api import tracing
+from internal_api.database_checks import register_checks
 from internal_api.request_costs import count_statements
 
 
@@ -19,3 +20,4 @@ class InternalApiConfig(AppConfig):
         connection_created.connect(count_statements)
         if tracing.ENABLED:
             connection_created.connect(tracing.trace_queries)
+        register_checks()

@@ -12,7 +12,7 @@ from typing import ParamSpec, TypeVar
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connections
 
-from internal_api.replica import reading_alias
+from internal_api.replica import REPLICA, reading_alias
 
 SECONDS = 4.0
 PAUSE = 0.1
@@ -33,7 +33,9 @@ def waits_for_database(read: Callable[P, R]) -> Callable[P, R]:
         try:
             return read(*args, **kwargs)
         except (OperationalError, InterfaceError) as error:
-            if getattr(error.__cause__, "sqlstate", None) == QUERY_CANCELED or not _returns(reading_alias()):
+            alias = reading_alias()
+            # The replica is not waited for: the primary is asked instead.
+            if alias == REPLICA or getattr(error.__cause__, "sqlstate", None) == QUERY_CANCELED or not _returns(alias):
                 raise
         return read(*args, **kwargs)
 

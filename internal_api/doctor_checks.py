@@ -20,8 +20,10 @@ from django.db.migrations.executor import MigrationExecutor
 from internal_api import sshd_checks, stored_value_checks
 from internal_api.authentication import secret_file_of, service_secrets
 from internal_api.doctor import Consultation, Finding, problem, register_check, warning, well
+from internal_api.health import replica_measurement
 from internal_api.json_input import InvalidJSONError, decode_embedded
 from internal_api.models import InstanceSettings
+from internal_api.replica_state import ReplicaCondition
 from internal_api.secret_files import files_beside
 from internal_api.service_tokens import KAS, SHELL, Service, UnusableSecretError
 from internal_api.shared_store import StoreState, shared_store
@@ -52,6 +54,21 @@ def _database(_: Consultation) -> Iterator[Finding]:
         yield problem("migrations", f"{len(missing)} are missing", "Run manage.py migrate.")
     else:
         yield well("migrations", "all applied")
+
+
+def _replica(_: Consultation) -> Iterator[Finding]:
+    found = replica_measurement()
+    if found is None:
+        return
+    behind = f"{found.lag or 0:.0f} s behind"
+    match found.condition:
+        case ReplicaCondition.READY:
+            yield well("replica", behind)
+        case ReplicaCondition.BEHIND:
+            text = f"{behind}, above DATABASE_REPLICA_MAX_LAG ({settings.DATABASE_REPLICA_MAX_LAG} s); it is left alone"
+            yield warning("replica", text, "Look at pg_stat_replication on the primary, and at long queries on the replica.")
+        case ReplicaCondition.UNREACHABLE:
+            yield warning("replica", "does not answer; the primary answers for it", "Start it, or correct DATABASE_REPLICA_URL.")
 
 
 def _shared_store(_: Consultation) -> Iterator[Finding]:
@@ -258,7 +275,14 @@ def _json(answer: _Answer) -> dict[str, Any] | None:
 def register() -> None:
     """Make the checks known."""
     for order, (name, check) in enumerate(
-        {"database": _database, "shared store": _shared_store, "workers": _workers, "secrets": _secrets, "service": _service}.items()
+        {
+            "database": _database,
+            "replica": _replica,
+            "shared store": _shared_store,
+            "workers": _workers,
+            "secrets": _secrets,
+            "service": _service,
+        }.items()
     ):
         register_check(name, order, check)
     register_models(InstanceSettings)

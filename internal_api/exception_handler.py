@@ -5,7 +5,7 @@ import sqlite3
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, TooManyFieldsSent
-from django.db import DatabaseError, InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.http import Http404, HttpRequest
 from rest_framework.exceptions import APIException, MethodNotAllowed, NotFound
 from rest_framework.views import APIView
@@ -64,10 +64,20 @@ def domain_error(exception: Exception) -> DomainError | None:
 def _database_error(exception: DatabaseError | InterfaceError) -> DomainError | None:
     """503 where the database is away, hangs, or can only be read; a statement that it refuses is a fault of ours."""
     if isinstance(exception, DatabaseError) and is_read_only(exception):
+        _look_for_the_primary()
         return UnavailableError("The database can only be read at the moment. Try again later.")
     if isinstance(exception, OperationalError | InterfaceError):
         return UnavailableError("The database is not available. Try again in a moment.")
     return None
+
+
+def _look_for_the_primary() -> None:
+    """Where DATABASE_URL names several hosts, the next request connects anew, to whichever can be written by then."""
+    wrapper: Any = connection
+    if "target_session_attrs" in wrapper.settings_dict.get("OPTIONS", {}) and not wrapper.in_atomic_block:
+        if wrapper.connection is not None:
+            wrapper.connection.close()  # so that a pool does not hand it out again
+        wrapper.close()
 
 
 def is_read_only(error: DatabaseError) -> bool:

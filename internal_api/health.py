@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from internal_api.draining import is_draining
 from internal_api.exception_handler import is_read_only
+from internal_api.replica import REPLICA
+from internal_api.replica_state import Measurement, ReplicaCondition, replica_state
 from internal_api.shared_store import StoreState, shared_store
 
 _migrated: set[str] = set()
@@ -103,6 +106,11 @@ def readiness() -> dict[str, bool]:
     return {name: check() for name, check in _CHECKS.items()}
 
 
+def replica_measurement() -> Measurement | None:
+    """What is known of the read replica; None where there is none."""
+    return replica_state.current() if REPLICA in settings.DATABASES else None
+
+
 @dataclass(frozen=True, slots=True)
 class NodeState:
     """The state of this node, and of each thing that it depends on."""
@@ -111,6 +119,7 @@ class NodeState:
     checks: dict[str, bool]
     database: DatabaseState
     shared_store: StoreState
+    replica: ReplicaCondition | None
 
     @property
     def is_ready(self) -> bool:
@@ -119,13 +128,15 @@ class NodeState:
 
 
 def node_state() -> NodeState:
-    """Look at each of them. Redis is optional in operation: without it the node is degraded, not unready."""
+    """Look at each of them. Redis and a read replica are optional: without them the node is degraded, not unready."""
     checks, database, store = readiness(), database_state(), shared_store().state()
-    is_whole = database is DatabaseState.READ_WRITE and store is StoreState.READY
+    measurement = replica_measurement()
+    replica = measurement.condition if measurement is not None else None
+    is_whole = database is DatabaseState.READ_WRITE and store is StoreState.READY and replica in {None, ReplicaCondition.READY}
     if is_draining():
         status = Status.DRAINING
     elif not all(is_well for name, is_well in checks.items() if name not in OPTIONAL):
         status = Status.FAILED
     else:
         status = Status.OK if is_whole else Status.DEGRADED
-    return NodeState(status, checks, database, store)
+    return NodeState(status, checks, database, store, replica)

@@ -42,6 +42,12 @@ lfs_bytes = Counter(
     registry=OURS,
 )
 rate_limit_hits = Counter("internal_api_rate_limit_hits", "Requests that came too often", ("limit",), registry=OURS)
+replica_fallbacks = Counter(
+    "internal_api_replica_fallbacks",
+    "Questions for the replica that the primary answered, by the replica's condition",
+    ("condition",),
+    registry=OURS,
+)
 redis_fallbacks = Counter(
     "internal_api_redis_fallbacks",
     "What went on without Redis: kept in the database, counted by one process, or left out",

@@ -164,6 +164,7 @@ _HEALTH = thing(
         "checks?": {"type": "object", "additionalProperties": FLAG},
         "database?": one_of("read-write", "read-only", "unreachable"),
         "shared_store?": one_of("ready", "read-only", "full", "unreachable"),
+        "replica?": one_of("ready", "behind", "unreachable"),
     }
 )
 OPERATIONS: dict[tuple[str, str], Operation | None] = {

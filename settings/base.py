@@ -172,6 +172,7 @@ DATABASES = {"default": _database(env.text("DATABASE_URL"))}
 if _replica := env.text("DATABASE_REPLICA_URL"):
     DATABASES["replica"] = {**_database(_replica), "TEST": {"MIRROR": "default"}}
     DATABASE_ROUTERS = ["internal_api.replica.ReplicaRouter"]
+DATABASE_REPLICA_MAX_LAG = env.number("DATABASE_REPLICA_MAX_LAG")
 REDIS_URL = env.text("REDIS_URL")
 try:
     check_redis_url(REDIS_URL)

@@ -27,6 +27,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("DATABASE_URL", str, "sqlite:///var/db.sqlite3", "Where state is kept; PostgreSQL in production"),
     Option("DATABASE_POOL_SIZE", int, 0, "Connections of psycopg's pool per process; 0 keeps one connection per thread"),
     Option("DATABASE_REPLICA_URL", str, "", "A read replica that answers `authorized_keys`, `discover` and SCIM's reads"),
+    Option("DATABASE_REPLICA_MAX_LAG", int, 30, "Seconds behind the primary above which the replica is left alone; 0 sets no limit"),
     Option("DATABASE_PREPARED_STATEMENTS", bool, True, "Prepare statements once per connection; false behind a pooler that cannot"),
     Option("REDIS_URL", str, "", "Where volatile shared state is kept (Redis, also by its sentinels); empty keeps it in the database"),
     Option("EXTERNAL_URL", str, "http://localhost:3001", "The address people's browsers and Git clients use"),

@@ -10,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured  # noqa: E402
 from django.urls import get_resolver  # noqa: E402
 
 from internal_api import tracing  # noqa: E402
+from internal_api.database_checks import refuse_unfit_databases  # noqa: E402
 from internal_api.http.wsgi import get_service_application, refuse_to_start  # noqa: E402
 from internal_api.service_tokens import KAS, SHELL, WORKHORSE  # noqa: E402
 
@@ -17,6 +18,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings.base")
 try:
     application = get_service_application()
     tracing.start()
+    refuse_unfit_databases()
 except ImproperlyConfigured as error:
     refuse_to_start(error)
 

@@ -109,6 +109,10 @@ class PostgreSQL:
         self.process: subprocess.Popen[bytes] | None = None
         if os.geteuid() == 0:
             shutil.chown(self.directory, self.user)
+        self._make_data(empty=empty)
+
+    def _make_data(self, *, empty: bool) -> None:
+        """Make the cluster's files."""
         if empty:
             locale = ["-E", "UTF8", "--locale=C.UTF-8"]
             self._run("initdb", "-D", str(self.directory / "data"), "-U", "postgres", "--auth=trust", *locale, "-N")

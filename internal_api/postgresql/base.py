@@ -7,6 +7,7 @@ from psycopg import IsolationLevel
 
 from internal_api.postgresql.connection import WatchedConnection, watch_of
 from internal_api.postgresql.operations import DatabaseOperations
+from internal_api.postgresql.pooling import is_pooled
 from internal_api.postgresql.times import with_nearest_times
 
 
@@ -20,6 +21,14 @@ class DatabaseWrapper(base.DatabaseWrapper):
         pool = settings_dict["OPTIONS"].get("pool")
         if isinstance(pool, dict):
             pool.setdefault("connection_class", WatchedConnection)
+
+    def chunked_cursor(self) -> Any:
+        """A cursor of the server, as Django's; not through a pooler outside a transaction: its rows would be on another connection."""
+        if not self.in_atomic_block:
+            self.ensure_connection()
+            if is_pooled(self.connection):
+                return self.cursor()
+        return super().chunked_cursor()
 
     def get_connection_params(self) -> dict[str, Any]:
         """As Django's, with times that are read whatever they are."""

@@ -26,18 +26,37 @@ _SLACK = 5
 
 
 def with_addresses(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Connection parameters with the addresses of their host name, so that nobody else looks it up. Raises OperationalError."""
+    """Connection parameters with the addresses of their host names, so that nobody else looks them up. Raises OperationalError.
+
+    Of several hosts, those that cannot be looked up are left out, unless none is left.
+    """
     host, given = params.get("host"), dict(params)
-    if not isinstance(host, str) or given.get("hostaddr") or "," in host or not is_name(host):
+    if not isinstance(host, str) or given.get("hostaddr") or not any(is_name(one) for one in host.split(",")):
         return given
-    try:
-        addresses = addresses_of(host)[:_MOST_ADDRESSES]
-    except NameLookupError as error:
+    names = host.split(",")
+    ports = str(given.get("port") or "").split(",")
+    has_ports = len(ports) > 1  # or the one is for all of them
+    found: list[tuple[str, str, str]] = []
+    error: NameLookupError | None = None
+    for name, port in zip(names, ports if has_ports else [""] * len(names), strict=False):
+        try:
+            found += [(name, address, port) for address in _addresses(name)]
+        except NameLookupError as failed:
+            error = failed
+    if error is not None and not found:
         raise psycopg.OperationalError(str(error)) from error
-    return {**given, "host": ",".join([host] * len(addresses)), "hostaddr": ",".join(addresses)}
+    hosts, addresses, chosen = (",".join(column) for column in zip(*found, strict=True))
+    return {**given, "host": hosts, "hostaddr": addresses} | ({"port": chosen} if has_ports else {})
 
 
-class _Probe(psycopg.Connection[Any]):
+def _addresses(name: str) -> tuple[str, ...]:
+    """The IP addresses of one host; none for a socket, whose directory is its name. Raises NameLookupError."""
+    if is_name(name):
+        return addresses_of(name)[:_MOST_ADDRESSES]
+    return ("",) if name.startswith(("/", "@")) else (name,)
+
+
+class Probe(psycopg.Connection[Any]):
     """A connection on which nothing takes longer than PROBE_SECONDS."""
 
     def wait(self, gen: PQGen[RV], interval: float = _INTERVAL, timeout: float | None = None) -> RV:
@@ -48,7 +67,7 @@ def answers(params: Mapping[str, Any]) -> bool:
     """Whether a database answers a new connection, be it with an error: having no connection left is an answer, too."""
     try:
         arguments = {**with_addresses(params), "connect_timeout": PROBE_SECONDS, "autocommit": True}
-        with _Probe.connect(**arguments) as connection:
+        with Probe.connect(**arguments) as connection:
             connection.execute("SELECT 1")
     except psycopg.errors.ConnectionTimeout:
         return False

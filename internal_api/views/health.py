@@ -22,7 +22,7 @@ class HealthViewSet(InternalViewSet):
     def ready(self, request: Request) -> JSONResponse:
         """What it needs is there; 503 while something is not, and once the node is about to stop.
 
-        Still ready, and degraded: a database that can only be read, which serves pulls, and a Redis that cannot be used.
+        Still ready, and degraded: a database that can only be read, which serves pulls, and a Redis or a read replica that cannot be used.
         """
         found = node_state()
         body = {
@@ -31,4 +31,6 @@ class HealthViewSet(InternalViewSet):
             "database": found.database.value,
             "shared_store": found.shared_store.value,
         }
+        if found.replica is not None:
+            body["replica"] = found.replica.value
         return JSONResponse(body, status=HTTPStatus.OK if found.is_ready else HTTPStatus.SERVICE_UNAVAILABLE)

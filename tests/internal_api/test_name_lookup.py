@@ -103,8 +103,33 @@ def test_a_database_is_given_its_addresses(server: NameServer) -> None:
         "hostaddr": "192.0.2.7,192.0.2.8",
         "port": "5432",
     }
-    for given in ({"host": "127.0.0.1"}, {"host": "/run/postgresql"}, {}, {"host": "a,b"}, {"host": "a", "hostaddr": "192.0.2.1"}):
+    for given in (
+        {"host": "127.0.0.1"},
+        {"host": "/run/postgresql"},
+        {},
+        {"host": "127.0.0.1,127.0.0.2"},
+        {"host": "a", "hostaddr": "192.0.2.1"},
+    ):
         assert with_addresses(given) == given
+
+
+def test_each_of_several_hosts_is_given_its_addresses_and_its_port(server: NameServer) -> None:
+    assert with_addresses({"host": "a.example,10.0.0.9", "port": "5432,5433", "target_session_attrs": "read-write"}) == {
+        "host": "a.example,a.example,10.0.0.9",
+        "hostaddr": "192.0.2.7,192.0.2.8,10.0.0.9",
+        "port": "5432,5432,5433",
+        "target_session_attrs": "read-write",
+    }
+
+
+def test_of_several_hosts_one_that_cannot_be_looked_up_is_left_out(server: NameServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(name_lookup, "SECONDS", 0.05)
+    server.answers.clear()
+    assert with_addresses({"host": "a.example,10.0.0.9", "port": "5432,5433"}) == {
+        "host": "10.0.0.9",
+        "hostaddr": "10.0.0.9",
+        "port": "5433",
+    }
 
 
 def test_a_database_whose_name_server_does_not_answer_is_an_error_of_the_database(

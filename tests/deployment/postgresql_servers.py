@@ -1,0 +1,105 @@
+"""PostgreSQL as fleets run it: with a standby that can be promoted, and behind PgBouncer."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.live.service import ROOT
+from tests.servers import START_SECONDS, MissingProgramsError, PostgreSQL, answers, connected, free_port, wait_until
+
+
+class Standby(PostgreSQL):
+    """A copy of another cluster that follows it, as `pg_basebackup --write-recovery-conf` makes one."""
+
+    def __init__(self, primary: PostgreSQL) -> None:
+        self.primary = primary
+        super().__init__(fsync=primary.fsync, max_connections=primary.max_connections)
+
+    def _make_data(self, *, empty: bool) -> None:
+        source = ["-h", "127.0.0.1", "-p", str(self.primary.port), "-U", "postgres"]
+        self._run(
+            "pg_basebackup", *source, "-D", str(self.directory / "data"), "--write-recovery-conf", "--checkpoint=fast", "-X", "stream"
+        )
+
+    def promote(self) -> None:
+        """Make it the primary, as an administrator or Patroni does."""
+        self._run("pg_ctl", "promote", "-D", str(self.directory / "data"), "-w", "-t", str(START_SECONDS))
+
+    def has_caught_up(self) -> bool:
+        """Whether it has applied all that the primary has written."""
+        with connected(self.primary.url) as primary, connected(self.url) as standby:
+            written = primary.execute("SELECT pg_current_wal_lsn()").fetchone()
+            row = standby.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", written).fetchone()
+            return row is not None and bool(row[0])
+
+
+@contextmanager
+def stopped(server: PostgreSQL) -> Iterator[None]:
+    """All processes of a server get SIGSTOP, as on a machine that hangs."""
+    assert server.process is not None
+    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+    processes = [server.process.pid, *map(int, children)]
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in processes:
+            os.kill(process, signal.SIGCONT)
+
+
+class PgBouncer:
+    """PgBouncer with the file that is shipped; only addresses and file names are others, and what a test says."""
+
+    def __init__(self, cluster: PostgreSQL, changes: dict[str, str]) -> None:
+        program = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
+        if program is None:
+            raise MissingProgramsError("PgBouncer is not installed (Debian: apt-get install pgbouncer).")
+        self.program, self.cluster, self.port = program, cluster, free_port()
+        self.directory = Path(tempfile.mkdtemp(prefix="pgbouncer-"))
+        text = (ROOT / "deploy" / "pgbouncer.ini").read_text()
+        ours = {
+            "control_plane = host=10.0.0.31 port=5432 dbname=control_plane": f"* = host=127.0.0.1 port={cluster.port}",
+            "listen_port = 6432": f"listen_port = {self.port}",
+            "/etc/pgbouncer/userlist.txt": str(self.directory / "userlist.txt"),
+        }
+        for shipped, other in (ours | changes).items():
+            assert text.count(shipped) == 1, shipped
+            text = text.replace(shipped, other)
+        (self.directory / "userlist.txt").write_text('"control_plane" "secret"\n')
+        (self.directory / "pgbouncer.ini").write_text(f"{text}\nunix_socket_dir = {self.directory}\n")
+        if os.geteuid() == 0:
+            shutil.chown(self.directory, cluster.user)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @staticmethod
+    def version() -> tuple[int, ...]:
+        """Which one is installed."""
+        told = subprocess.run(["pgbouncer", "--version"], capture_output=True, text=True, check=True, env={"PATH": "/usr/sbin:/usr/bin"})
+        found = re.search(r"PgBouncer (\d+)\.(\d+)", told.stdout)
+        assert found is not None
+        return tuple(map(int, found.groups()))
+
+    def start(self) -> None:
+        command = [self.program, str(self.directory / "pgbouncer.ini")]
+        if os.geteuid() == 0:
+            command = ["setpriv", f"--reuid={self.cluster.user}", f"--regid={self.cluster.user}", "--init-groups", "--reset-env", *command]
+        with (self.directory / "log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.directory)
+        wait_until(lambda: answers(self.port), "PgBouncer")
+
+    def url(self, database: str) -> str:
+        """For DATABASE_URL."""
+        return f"postgres://control_plane:secret@127.0.0.1:{self.port}/{database}"
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+        shutil.rmtree(self.directory, ignore_errors=True)
