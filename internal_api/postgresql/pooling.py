@@ -33,7 +33,7 @@ def is_pooled(connection: "psycopg.Connection[Any]") -> bool:
 
 def pooling_problem(params: Mapping[str, Any], *, prepared: bool) -> str | None:
     """What cannot work with these connection parameters, in a sentence; None for nothing, or while the database does not answer."""
-    arguments = {**with_addresses(params), "autocommit": True, "prepare_threshold": None, "connect_timeout": PROBE_SECONDS}
+    arguments = {**with_addresses(params), "autocommit": True, "connect_timeout": PROBE_SECONDS}
     try:
         with Probe.connect(**arguments) as first, Probe.connect(**arguments) as second:
             if not prepared or not is_pooled(first):
