@@ -71,7 +71,13 @@ class Gunicorn:
     def start(self) -> None:
         """Serve, and wait until the port answers."""
         command = [sys.executable, "-m", "gunicorn", "-c", self.configuration, self.application]
-        variables = {**os.environ, **self.environment, "BIND": f"127.0.0.1:{self.port}", "WEB_CONCURRENCY": str(self.workers)}
+        variables = {
+            **os.environ,
+            **self.environment,
+            "BIND": f"127.0.0.1:{self.port}",
+            "WEB_CONCURRENCY": str(self.workers),
+            "DRAIN_SECONDS": "0",
+        }
         variables.pop("PYTHONDONTWRITEBYTECODE", None)  # modules are compiled once, as in the image, and not with every start
         with (self.directory / f"{self.name}.log").open("wb") as log:
             self.process = subprocess.Popen(command, env=variables, cwd=self.python_path, stdout=log, stderr=log)

@@ -40,7 +40,7 @@ def test_each_rule_for_the_whole_fleet_is_tested() -> None:
     rules = {rule["alert"]: rule["expr"] for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]}
     assert names <= set(rules)
     about_requests = {"InternalAPIFails", "InternalAPISlow", "GitalyFails", "TokensRefused", "RateLimited"}
-    assert set(rules) - about_requests - {"ReplicaLeftAlone"} == names
+    assert set(rules) - about_requests == names
 
 
 @dataclass
