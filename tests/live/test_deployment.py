@@ -136,9 +136,12 @@ def test_the_outer_door_shows_people_the_admin_site_and_hides_the_internal_api(s
         "//api/v4/internal/allowed",
         "/api/v4/internal/check",
         "/metrics",
+        "/metrics/database",
         "/api/v4/internal/../internal/check",
     ):
         assert ask(outer + path, **headers)[0] == 404, path
+    for path in ("/metrics", "/metrics/database"):
+        assert ask(f"http://127.0.0.1:{site.inner}{path}")[0] == 404, path
     status, page, answered = ask(f"{outer}/admin/login/", Host="localhost")
     assert (status, b"password" in page) == (200, True)
     assert answered["Strict-Transport-Security"] == "max-age=31536000"
