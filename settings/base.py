@@ -173,6 +173,7 @@ if _replica := env.text("DATABASE_REPLICA_URL"):
     DATABASES["replica"] = {**_database(_replica), "TEST": {"MIRROR": "default"}}
     DATABASE_ROUTERS = ["internal_api.replica.ReplicaRouter"]
 DATABASE_REPLICA_MAX_LAG = env.number("DATABASE_REPLICA_MAX_LAG")
+DATABASE_LISTEN_URL = env.text("DATABASE_LISTEN_URL")
 REDIS_URL = env.text("REDIS_URL")
 try:
     check_redis_url(REDIS_URL)

@@ -29,6 +29,12 @@ OPTIONS: tuple[Option, ...] = (
     Option("DATABASE_REPLICA_URL", str, "", "A read replica that answers `authorized_keys`, `discover` and SCIM's reads"),
     Option("DATABASE_REPLICA_MAX_LAG", int, 30, "Seconds behind the primary above which the replica is left alone; 0 sets no limit"),
     Option("DATABASE_PREPARED_STATEMENTS", bool, True, "Prepare statements once per connection; false behind a pooler that cannot"),
+    Option(
+        "DATABASE_LISTEN_URL",
+        str,
+        "",
+        "PostgreSQL itself, for workers to be woken, where `DATABASE_URL` leads to a pooler in transaction mode",
+    ),
     Option("REDIS_URL", str, "", "Where volatile shared state is kept (Redis, also by its sentinels); empty keeps it in the database"),
     Option("EXTERNAL_URL", str, "http://localhost:3001", "The address people's browsers and Git clients use"),
     Option("SSH_URL", str, "ssh://git@localhost", "The SSH address Git clients use: user, host and port"),
@@ -93,7 +99,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("DEBUG", bool, False, "Django's debug pages; never in production"),
 )
 
-SECRETS = frozenset({"SECRET_KEY", "ENCRYPTION_KEYS", "DATABASE_URL", "DATABASE_REPLICA_URL", "REDIS_URL"})
+SECRETS = frozenset({"SECRET_KEY", "ENCRYPTION_KEYS", "DATABASE_URL", "DATABASE_REPLICA_URL", "DATABASE_LISTEN_URL", "REDIS_URL"})
 """Settings that may also come as a file, named by the setting's name and _FILE."""
 
 

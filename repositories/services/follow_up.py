@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from django.conf import settings
-from django.db import transaction
-from django.db.models import Q
+from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
+from internal_api.statements import day, moment
 from internal_api.task_context import passed_on
 from repositories.models import DeliveryLane, Project, ProtectedTag, PushEvent, Webhook, WebhookDelivery
 from repositories.policy import Change, RepositoryType
@@ -22,6 +22,17 @@ PUSHES_AT_ONCE = 50
 """Pushes that one transaction follows at most, so that others who wait for its locks do not wait long."""
 REFS_AT_ONCE = 20_000
 """Refs after which a transaction takes no further push."""
+
+# What every push asks; built by the ORM each time, these cost more than all else that follows a push.
+_WAITING = """
+SELECT id, project_id, created_at, user_id, gl_repository FROM repositories_pushevent
+WHERE project_id = %s AND followed_at IS NULL ORDER BY id LIMIT %s"""
+_FOLLOWED = "UPDATE repositories_pushevent SET followed_at = %s WHERE id IN ({places})"
+_PROJECT_IS_ACTIVE = """
+UPDATE repositories_project SET last_activity_at = %(at)s
+WHERE id = %(id)s AND (last_activity_at < %(at)s OR last_activity_at IS NULL)"""
+_USER_IS_ACTIVE = """
+UPDATE accounts_user SET last_activity_on = %(on)s WHERE id = %(id)s AND (last_activity_on < %(on)s OR last_activity_on IS NULL)"""
 
 ROWS_AT_ONCE = 50
 """Deliveries that one statement creates: a summary may list 1,000 refs."""
@@ -39,31 +50,32 @@ def follow_project(project_id: int) -> None:
 @transaction.atomic
 def _follow_some(project_id: int) -> bool:
     """Follow the next pushes; whether there may be more."""
-    waiting = PushEvent.objects.filter(project_id=project_id, followed_at__isnull=True).order_by("pk")
-    light = waiting.only("pk", "project_id", "created_at", "user_id", "gl_repository")
-    events = list(light.select_for_update(no_key=True)[:PUSHES_AT_ONCE])
+    lock = " FOR NO KEY UPDATE" if connection.features.has_select_for_no_key_update else ""
+    events = list(PushEvent.objects.raw(_WAITING + lock, [project_id, PUSHES_AT_ONCE]))
     if not events:
         return False
     followed, lane_ids = _create_deliveries(project_id, events)
     _note_activity(project_id, followed)
     for lane_id in lane_ids:
         deliver.enqueue(lane_id, **passed_on())
-    PushEvent.objects.filter(pk__in=[event.pk for event in followed]).update(followed_at=timezone.now())
+    places = ", ".join(["%s"] * len(followed))
+    with connection.cursor() as cursor:
+        cursor.execute(_FOLLOWED.format(places=places), [moment(timezone.now()), *(event.pk for event in followed)])
     return len(followed) < len(events) or len(events) == PUSHES_AT_ONCE
 
 
 def _note_activity(project_id: int, events: Iterable[PushEvent]) -> None:
     latest = max(event.created_at for event in events)
-    is_older = Q(last_activity_at__lt=latest) | Q(last_activity_at__isnull=True)
-    Project.objects.filter(is_older, pk=project_id).update(last_activity_at=latest)
-    for user_id, day in sorted({(event.user_id, event.created_at.date()) for event in events if event.user_id is not None}):
-        is_earlier = Q(last_activity_on__lt=day) | Q(last_activity_on__isnull=True)
-        User.objects.filter(is_earlier, pk=user_id).update(last_activity_on=day)
+    days = sorted({(event.user_id, event.created_at.date()) for event in events if event.user_id is not None})
+    with connection.cursor() as cursor:
+        cursor.execute(_PROJECT_IS_ACTIVE, {"at": moment(latest), "id": project_id})
+        for user_id, date in days:
+            cursor.execute(_USER_IS_ACTIVE, {"on": day(date), "id": user_id})
 
 
 def _create_deliveries(project_id: int, events: list[PushEvent]) -> tuple[list[PushEvent], list[int]]:
     """Create the deliveries of the first pushes, up to a number of refs; those pushes, and the lanes that deliver."""
-    hooks = list(webhooks_of(project_id))
+    hooks = webhooks_of(project_id)
     if not hooks:
         return events, []
     repository = gl_repository(RepositoryType.PROJECT, project_id)

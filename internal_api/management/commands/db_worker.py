@@ -14,14 +14,15 @@ from internal_api import tracing
 from internal_api.acting import ActorKind
 from internal_api.management.operator import ExampleCommand
 from internal_api.task_context import running_task
+from internal_api.task_worker import Worker as QuickWorker
 from internal_api.workers import heartbeat
 
 logger = logging.getLogger(__name__)
 PAUSE = 1.0
 
 
-class Worker(db_worker.Worker):
-    """The queue package's own, whose lines about a task have the id of the request that the task comes from."""
+class Worker(QuickWorker):
+    """A worker whose lines about a task have the id of the request that the task comes from."""
 
     def run_task(self, db_task_result: DBTaskResult) -> None:  # type: ignore[type-arg]  # generic for mypy only, not at run time
         with running_task(db_task_result):
