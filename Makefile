@@ -51,7 +51,7 @@ test-postgresql: venv
 
 # As root: it makes machines of its own, with systemd (tests/deployment/pages.py). `make test` leaves these tests out.
 deployment: venv  ## the deployment pages, typed into scratch machines; the image; fleets of nodes
-	env -u DATABASE_URL -u REDIS_URL DEPLOYMENT=yes $(PYTEST) $(JOBS) --dist loadfile --durations 10 tests/deployment
+	env -u DATABASE_URL -u REDIS_URL DEPLOYMENT=yes $(PYTEST) $(JOBS) --dist loadfile --no-loadscope-reorder --durations 10 tests/deployment
 
 lint: venv  ## format, lint, types, import contracts, migrations, Django's own checks
 	$(BIN)/ruff format --check .

@@ -19,6 +19,8 @@ from xdist.workermanage import WorkerController
 
 SHARED_SERVICE = "the running service"
 LONGEST_FIRST = (
+    "tests/deployment/test_image.py",
+    "tests/deployment/test_one_machine_systemd.py",
     "tests/live/test_accepted_pushes.py",
     "tests/live/test_slow_dependencies.py",
     SHARED_SERVICE,
