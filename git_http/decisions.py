@@ -6,8 +6,9 @@ from django.http import HttpRequest
 
 from git_http.authentication import Caller, authenticate
 from git_http.errors import NotFromWorkhorseError
-from git_http.workhorse import workhorse_problem
+from git_http.workhorse import note_git_command, workhorse_problem
 from internal_api.logs import note
+from internal_api.peers import peer_of
 from repositories.policy import Action
 from repositories.selectors.facts import ContainerReference, Facts
 from repositories.services.authorization import Decision, authorize
@@ -29,6 +30,8 @@ def decide_git_command(request: HttpRequest, path: str, action: str) -> tuple[Ca
     Raises UnauthenticatedError, BannedAddressError, NotFromWorkhorseError, ProjectCreationError and UnavailableError.
     """
     problem = workhorse_problem(request)
+    if problem is None:
+        note_git_command(peer_of(request.META))
     try:
         caller = authenticate(request)
     except Exception:

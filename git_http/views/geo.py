@@ -2,6 +2,7 @@
 
 from rest_framework.request import Request
 
+from git_http.workhorse import note_start
 from internal_api.authentication import WorkhorseAuthentication
 from internal_api.permissions import IsService
 from internal_api.responses import JSONResponse
@@ -15,4 +16,5 @@ class GeoProxyViewSet(InternalViewSet):
     permission_classes = [IsService]
 
     def retrieve(self, request: Request) -> JSONResponse:
+        note_start(request)
         return JSONResponse({"geo_enabled": False})

@@ -6,7 +6,7 @@ from django.db import models
 
 
 class CallKind(models.TextChoices):
-    """The calls whose age tells an administrator whether GitLab Shell and Gitaly reach this service."""
+    """The calls whose age tells an administrator whether GitLab Shell, Gitaly and GitLab Workhorse reach this service."""
 
     SHELL_ALLOWED = "shell_allowed", "/allowed by GitLab Shell"
     PUSH_GRANTED = "push_granted", "/allowed by GitLab Shell for a push, granted"
@@ -15,6 +15,9 @@ class CallKind(models.TextChoices):
     POST_RECEIVE = "post_receive", "/post_receive"
     CHECK_BY_SHELL = "check_by_shell", "/check by GitLab Shell"
     CHECK_BY_GITALY = "check_by_gitaly", "/check by Gitaly"
+    GEO_PROXY = "geo_proxy", "/geo/proxy by GitLab Workhorse, at its start"
+    GIT_OVER_HTTP = "git_over_http", "a Git command by GitLab Workhorse"
+    GIT_WITHOUT_ADDRESS = "git_without_address", "a Git command by GitLab Workhorse for a client without an address of its own"
 
 
 class LastCall(models.Model):
