@@ -1,20 +1,24 @@
-"""What stands in for Gitaly and gitlab-sshd in the deployment's tests: programs with their command lines that read their configuration.
+"""What stands in for Gitaly, gitlab-sshd and Workhorse in the deployment's tests: programs with their command lines that read their configuration.
 
 They refuse what the real ones refuse: a directory that is missing, a secret that cannot be read. The one serves the tests' Gitaly with the
-configured address, token and storage; the other asks the service as GitLab Shell does and then waits.
+configured address, token and storage; the second asks the service as GitLab Shell does and then waits; the third is
+testing/workhorse, with the repositories of the first storage in Gitaly's configuration.
 """
 
+import base64
 import signal
 import sys
 import tomllib
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
 from internal_api.service_tokens import SHELL
+from testing import workhorse
 from tests.gitaly_server import running
 
 PROGRAM = """#!/bin/sh
@@ -60,9 +64,23 @@ def gitlab_sshd(directory: Path) -> None:
     signal.sigwait({signal.SIGINT, signal.SIGTERM})
 
 
+def gitlab_workhorse(arguments: Sequence[str]) -> None:
+    """Serve as `gitlab-workhorse` with these options would. The document root must exist, and be empty."""
+    options = dict(zip(arguments[::2], arguments[1::2], strict=True))
+    if any(Path(options["-documentRoot"]).iterdir()):
+        raise ValueError(f"{options['-documentRoot']} is not empty")
+    secret = base64.b64decode(Path(options["-secretPath"]).read_text().strip(), validate=True)
+    storage = tomllib.loads(Path("/etc/gitaly/config.toml").read_text())["storage"][0]
+    backend, listen = urlsplit(options["-authBackend"]).port or 80, int(options["-listenAddr"].rpartition(":")[2])
+    with workhorse.running(backend, secret, Path(storage["path"]), listen=listen):
+        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+
+
 if __name__ == "__main__":
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     if sys.argv[1] == "gitaly":
         gitaly(Path(sys.argv[sys.argv.index("serve") + 1]))
+    elif sys.argv[1] == "gitlab-workhorse":
+        gitlab_workhorse(sys.argv[2:])
     else:
         gitlab_sshd(Path(sys.argv[sys.argv.index("-config-dir") + 1]))
