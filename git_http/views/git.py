@@ -47,7 +47,9 @@ class InfoRefsViewSet(GitCommandViewSet):
     """GET info/refs: the first request of every command. All that can be known is said here: only here Git prints it (C3)."""
 
     def retrieve(self, request: Request, path: str) -> HttpResponse:
-        return self.decided(request, path, request.query_params.get("service", ""), is_first=True)
+        # Of two, Workhorse obeys the first: the decision has to be about that one (contract: git-http 10.2).
+        named = [*request.query_params.getlist("service"), ""]
+        return self.decided(request, path, named[0], is_first=True)
 
     def head(self, request: Request, path: str) -> HttpResponse:
         """403 without a body, before anything else (contract: git-http 2.1)."""

@@ -162,6 +162,36 @@ def test_no_command_and_nonsense(git: Git, pat: Callable[..., str]) -> None:
     refused([git.info_refs("pub/lic", command, pat("ann")) for command in (None, "", "git-annex")], 403, text)
 
 
+def test_of_two_commands_the_first_is_decided(git: Git, pat: Callable[..., str]) -> None:
+    """contract: git-http 10.2: the one that Workhorse obeys."""
+    for first, second, status in ((PULL, PUSH, 200), (PUSH, PULL, 401)):
+        assert git.client.get(f"/pub/lic.git/info/refs?service={first}&service={second}").status_code == status
+
+
+def test_a_name_that_no_project_may_have_is_422(git: Git, pat: Callable[..., str], gitaly: Any) -> None:
+    """contract: git-http 2.6, allowed 4.7."""
+    answers = [git.info_refs(f"ann/{'x' * 300}", PUSH, pat("ann"))]
+    refused(answers, 422)
+    assert answers[0].content.startswith(b"Could not create project: ")
+    assert not Project.objects.filter(path__startswith="xxx").exists()
+
+
+def test_every_refusal_is_short_text_that_no_page_replaces(git: Git, pat: Callable[..., str], people: dict[str, User]) -> None:
+    """contract: git-http 22: whatever is refused, for whatever reason."""
+    answers = [
+        answer
+        for path in ("gnuwget/wget2", "pub/lic", "gnuwget/nothing", "foo", "pub/lic.wiki", "a/" + "b" * 3000)
+        for authorization in (None, pat("out"), pat("rex", "read_user"), "Basic %%%", "Basic " + "A" * 4000)
+        for command in (PULL, PUSH)
+        for answer in git.both(path, command, authorization)
+        if answer.status_code != 200
+    ]
+    assert {answer.status_code for answer in answers} == {401, 403, 404}
+    for answer in answers:
+        refused([answer], answer.status_code)
+        assert b"<" not in answer.content
+
+
 def test_an_archive(git: Git, pat: Callable[..., str]) -> None:
     """contract: git-http 77: Workhorse answers 404 by itself."""
     allowed([git.info_refs("gnuwget/wget2", "git-upload-archive", pat("rex"))])
