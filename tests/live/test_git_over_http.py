@@ -286,8 +286,8 @@ def test_without_git_at_the_end_and_by_a_former_path(site: Site) -> None:
 
 def test_a_project_whose_repository_is_marked_missing(site: Site) -> None:
     """contract: git-http C4: said by the service, since Workhorse's own text is unreadable."""
-    site.service.seed({"projects": [{"id": 9, "path": "gnuwget/none", "repository": {"exists": False}, "members": {"ann": "developer"}}]})
-    site.service.seed({"projects": [{"id": 9, "path": "gnuwget/none", "repository": {"exists": False}}]})
+    site.service.seed({"projects": [{"path": "gnuwget/none", "members": {"ann": "developer"}}]})  # which makes its repository
+    site.service.seed({"projects": [{"path": "gnuwget/none", "repository": {"exists": False}}]})
     printed = site.refused_clone("gnuwget/none", "x", token("api"))
     assert "A repository for this project does not exist yet." in printed
 
