@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('internal_api', '0011_running_and_failed_tasks'),
+        ('internal_api', '0012_tasks_wake_workers'),
     ]
 
     operations = [
