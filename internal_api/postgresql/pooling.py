@@ -5,13 +5,18 @@ it: statements that are prepared by name (unless the pooler knows them: PgBounce
 outlive a transaction, LISTEN, start-up options. Found out by trying, since no pooler tells its mode.
 """
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 import psycopg
+from psycopg.abc import PQGen
 
-from internal_api.postgresql.connection import PROBE_SECONDS, Probe, with_addresses
+from internal_api.postgresql.connection import RV, with_addresses
 
+logger = logging.getLogger(__name__)
+SECONDS = 10
+"""How long one step of the attempt may take; a pooler with a single connection of the server makes the second client wait for ever."""
 ROUNDS = 3
 """Attempts: somebody else may take the connection that is to change hands."""
 _REFUSES_OPTIONS = "unsupported startup parameter"
@@ -25,6 +30,13 @@ PREPARED_ADVICE = (
 )
 
 
+class _Client(psycopg.Connection[Any]):
+    """A connection on which nothing takes longer than SECONDS."""
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        return super().wait(gen, interval, SECONDS)
+
+
 def is_pooled(connection: "psycopg.Connection[Any]") -> bool:
     """Whether who answers is another process than the one that was connected to. One query, outside a transaction."""
     row = connection.execute("SELECT pg_backend_pid()").fetchone()
@@ -33,19 +45,21 @@ def is_pooled(connection: "psycopg.Connection[Any]") -> bool:
 
 def pooling_problem(params: Mapping[str, Any], *, prepared: bool) -> str | None:
     """What cannot work with these connection parameters, in a sentence; None for nothing, or while the database does not answer."""
-    arguments = {**with_addresses(params), "autocommit": True, "connect_timeout": PROBE_SECONDS}
+    arguments = {**with_addresses(params), "autocommit": True, "connect_timeout": SECONDS}
     try:
-        with Probe.connect(**arguments) as first, Probe.connect(**arguments) as second:
+        with _Client.connect(**arguments) as first, _Client.connect(**arguments) as second:
             if not prepared or not is_pooled(first):
                 return None
             if any(_loses_a_statement(first, second) for _ in range(ROUNDS)):
                 return PREPARED_ADVICE
     except psycopg.OperationalError as error:
-        return OPTIONS_ADVICE if _REFUSES_OPTIONS in str(error) else None
+        if _REFUSES_OPTIONS in str(error):
+            return OPTIONS_ADVICE
+        logger.warning("Whether the database takes prepared statements could not be tried: %s", error)
     return None
 
 
-def _loses_a_statement(first: "Probe", second: "Probe") -> bool:
+def _loses_a_statement(first: "_Client", second: "_Client") -> bool:
     """Whether a statement that one client has prepared is gone once another client has its connection of the server."""
     try:
         first.execute("SELECT 1", prepare=True)

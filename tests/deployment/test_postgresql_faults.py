@@ -207,13 +207,13 @@ def everything_works(url: str, prepared: str) -> None:
             load.pull()
             load.ask(LOOK_UP)
 
-        with load.going(6, step):
+        with load.going(4, step):
             wait_until(lambda: load.statuses[200] > 100, "some answers")
             events = service.manage("audit_events").splitlines()
             service.manage("doctor", "--json", code=1)  # Gitaly is not there
             service.manage("dump_seed")
             service.manage("clean_up")
-            service.manage("db_worker", "--batch")  # when no more tasks come: it ends with the last one
+            service.manage("db_worker", "--batch", "--max-tasks", "20")
         load.tell(f"PgBouncer, prepared {prepared}", load=os.getloadavg()[0])
         assert set(load.statuses) == {200}
         assert len(events) > 3
