@@ -21,7 +21,7 @@ from tests.servers import wait_until
 ROOT = Path(__file__).resolve().parents[2]
 REPOSITORY = "https://git.example.com/control-plane.git"
 """What the pages call this repository."""
-COMMAND_SECONDS = 600
+COMMAND_SECONDS = 1800
 """Seconds after which a command has hung: a busy machine takes minutes for an installation."""
 ENTER = """
 set -eu

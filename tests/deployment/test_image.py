@@ -18,7 +18,7 @@ import yaml
 from tests.deployment import image as images
 from tests.deployment.image import Image
 from tests.deployment.pages import page
-from tests.deployment.scratch_root import ROOT, ScratchRoot
+from tests.deployment.scratch_root import COMMAND_SECONDS, ROOT, ScratchRoot
 from tests.live.service import temporary_directory
 from tests.public_keys import ED25519
 from tests.servers import START_SECONDS, wait_until
@@ -90,7 +90,7 @@ class Container:
 
     def run(self, *arguments: str, text: str = "", code: int = 0) -> str:
         process = self.start(*arguments)
-        printed, _ = process.communicate(text, START_SECONDS)
+        printed, _ = process.communicate(text, COMMAND_SECONDS)
         assert process.returncode == code, printed
         return printed
 
