@@ -16,17 +16,20 @@ import uuid
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.db import DataError, transaction
-from django.db.models import F, Min, Q, QuerySet
+from django.db import DataError, connection, transaction
+from django.db.models import BigIntegerField, DateTimeField, Min, Q, QuerySet
 from django.utils import timezone
 from django_tasks import task
 
 from internal_api import outgoing, stored_values, tracing
 from internal_api.audit import record_event
 from internal_api.backoff import backoff
+from internal_api.ready_queries import Given, ReadyQuery
+from internal_api.statements import moment
+from internal_api.stored_values import column
 from internal_api.task_context import of_request, passed_on
 from repositories.models import DeliveryLane, DeliveryState, Webhook, WebhookDelivery
 
@@ -42,6 +45,13 @@ TURN = 5.0
 """Seconds after which a lane lets others go first."""
 PATIENCE = timedelta(minutes=10)
 """How long a lane that was woken waits for its task before it is woken again."""
+# What every delivery asks; built by the ORM each time, these cost as much as the call itself.
+_TAKE = """
+UPDATE repositories_deliverylane SET lease = %(lease)s, leased_until = %(end)s, wake_at = %(end)s
+WHERE id = %(lane)s AND (leased_until IS NULL OR leased_until <= %(now)s)"""
+_KEEP = """
+UPDATE repositories_deliverylane SET leased_until = %(end)s, wake_at = %(end)s WHERE id = %(lane)s AND lease = %(lease)s"""
+_COUNT_ATTEMPT = "UPDATE repositories_webhookdelivery SET attempts = attempts + 1, attempted_at = %(at)s WHERE id = %(id)s"
 _HOOKS = {"push": "Push Hook", "tag_push": "Tag Push Hook", "repository_update": "Repository Update Hook"}
 _NOT_KEPT = frozenset({"set-cookie", "set-cookie2"})
 
@@ -55,7 +65,7 @@ def deliver(lane_id: int, request_id: str = "", traceparent: str = "") -> None:
             _release(lane_id, lease)
             if not is_finished:
                 deliver.enqueue(lane_id, **passed_on())
-        if not is_finished or not _due(lane_id).exists():
+        if not is_finished or _next_due(lane_id) is None:
             return
 
 
@@ -103,16 +113,24 @@ def _lease_end() -> datetime:
 
 
 def _take(lane_id: int) -> uuid.UUID | None:
-    lease, end = uuid.uuid4(), _lease_end()
-    is_free = Q(leased_until__isnull=True) | Q(leased_until__lte=timezone.now())
-    taken = DeliveryLane.objects.filter(is_free, pk=lane_id).update(lease=lease, leased_until=end, wake_at=end)
-    return lease if taken else None
+    lease = uuid.uuid4()
+    params = {"lane": lane_id, "lease": _as_stored(lease), "end": moment(_lease_end()), "now": moment(timezone.now())}
+    return lease if _changed(_TAKE, params) else None
 
 
 def _keep(lane_id: int, lease: uuid.UUID) -> bool:
     """Renew the lease; false when it ran out and somebody else has the lane."""
-    end = _lease_end()
-    return bool(DeliveryLane.objects.filter(pk=lane_id, lease=lease).update(leased_until=end, wake_at=end))
+    return _changed(_KEEP, {"lane": lane_id, "lease": _as_stored(lease), "end": moment(_lease_end())})
+
+
+def _changed(sql: str, params: dict[str, Any]) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return bool(cursor.rowcount > 0)
+
+
+def _as_stored(lease: uuid.UUID) -> Any:
+    return column(DeliveryLane, "lease").get_db_prep_value(lease, connection)
 
 
 def _release(lane_id: int, lease: uuid.UUID) -> None:
@@ -122,17 +140,24 @@ def _release(lane_id: int, lease: uuid.UUID) -> None:
     DeliveryLane.objects.filter(pk=lane_id, lease=lease).update(lease=None, leased_until=None, wake_at=wake_at)
 
 
-def _due(lane_id: int) -> QuerySet[WebhookDelivery]:
-    now = timezone.now()
+def _next_due(lane_id: int) -> WebhookDelivery | None:
+    """The oldest delivery of a lane that is due, with its webhook."""
+    return _DUE.first(lane=lane_id, now=timezone.now())
+
+
+def _due(lane_id: Given, now: Given) -> QuerySet[WebhookDelivery]:
     is_awake = Q(lane__webhook__paused_until__isnull=True) | Q(lane__webhook__paused_until__lte=now)
     due = WebhookDelivery.objects.filter(is_awake, lane_id=lane_id, state=DeliveryState.WAITING, next_attempt_at__lte=now)
-    return due.filter(lane__webhook__active=True).order_by("pk")
+    return due.filter(lane__webhook__active=True).select_related("lane__webhook").order_by("pk")[:1]
+
+
+_DUE = ReadyQuery(lambda: _due(Given("lane", BigIntegerField()), Given("now", DateTimeField())))
 
 
 def _drain(lane_id: int, lease: uuid.UUID) -> bool:
     """Whether nothing is due any more; false when the turn was over before."""
     end = time.monotonic() + TURN
-    while (delivery := _due(lane_id).select_related("lane__webhook").first()) is not None:
+    while (delivery := _next_due(lane_id)) is not None:
         if time.monotonic() >= end:
             return False
         if not _begin(lane_id, lease, delivery):
@@ -160,8 +185,7 @@ def _begin(lane_id: int, lease: uuid.UUID, delivery: WebhookDelivery) -> bool:
         return False
     delivery.attempted_at = timezone.now()
     delivery.attempts += 1
-    WebhookDelivery.objects.filter(pk=delivery.pk).update(attempts=F("attempts") + 1, attempted_at=delivery.attempted_at)
-    return True
+    return _changed(_COUNT_ATTEMPT, {"id": delivery.pk, "at": moment(delivery.attempted_at)})
 
 
 def _attempt(delivery: WebhookDelivery) -> None:
