@@ -119,7 +119,7 @@ def test_linked_object_is_not_uploaded_again(lfs: LFS, pat: type_of_pat, link: t
 
 
 def test_upload_needs_a_developer(lfs: LFS, pat: type_of_pat) -> None:
-    """Contract: git-http 115, 116."""
+    """Contract: git-http 115, 116, 133."""
     public = lfs.at("pub/lic")
     for name in ("rex", "gus", "out"):
         refused(public.batch("upload", pat(name)), 403, FORBIDDEN)
@@ -158,7 +158,7 @@ def test_no_objects_are_not_found(lfs: LFS, pat: type_of_pat) -> None:
 
 @pytest.mark.parametrize("status", [404, 501])
 def test_lfs_can_be_off(lfs: LFS, pat: type_of_pat, link: type_of_link, project7: Project, status: int) -> None:
-    """Contract: git-http 121, 122."""
+    """Contract: git-http 121, 122, 133: JSON with a message and a URL, as of every refusal that `refused` looks at."""
     link(project7)
     if status == 404:
         Project.objects.filter(pk=7).update(lfs_enabled=False)
