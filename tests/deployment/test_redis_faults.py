@@ -203,8 +203,11 @@ def test_a_failover_of_sentinels_under_load_refuses_nothing(cluster: PostgreSQL)
             wait_until(lambda: readiness(service) == (200, "ok", "ready"), "the second new primary")
         load.tell("Failover of sentinels", after_the_first=first, after_the_second=fallbacks(service), load=os.getloadavg()[0])
         assert set(load.statuses) == {200}
+        # Ends of pushes that the former primary had not passed on are lost with it, as its beginnings are: for ten minutes.
+        counter = "git-receive-pack-reference-counter:project-1"
+        before = int(client(primary).get(counter) or 0)
         assert load.ask("pre_receive", {"gl_repository": "project-1"})[1] == {"reference_counter_increased": True}
-        assert client(primary).get("git-receive-pack-reference-counter:project-1") == "1", "counted by the new primary"
+        assert int(client(primary).get(counter) or 0) == before + 1, "counted by the new primary"
 
 
 def test_tls_is_checked_against_the_authority_and_the_name(tmp_path: Path) -> None:
