@@ -50,9 +50,9 @@ PUSH = {
 PUSHED = {"gl_repository": "project-3", "identifier": "key-12", "changes": f"{'1' * 40} {'2' * 40} refs/heads/release/1"}
 INTERNAL = "/api/v4/internal"
 CASES = (
-    Case("/allowed, a pull", "POST", f"{INTERNAL}/allowed", PULL, 1, 1500),
+    Case("/allowed, a pull", "POST", f"{INTERNAL}/allowed", PULL, 1, 1575),
     Case(
-        "/allowed, a push to a protected branch", "POST", f"{INTERNAL}/allowed", PUSH, 2, 1750
+        "/allowed, a push to a protected branch", "POST", f"{INTERNAL}/allowed", PUSH, 2, 1800
     ),  # the second is the note that it was allowed
     Case("/authorized_keys", "GET", f"{INTERNAL}/authorized_keys?{urlencode({'key': KEY})}", None, 1, 1280),
     Case("/discover", "GET", f"{INTERNAL}/discover?key_id=12", None, 1, 1230),

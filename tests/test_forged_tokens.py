@@ -16,12 +16,13 @@ from django.test import Client
 
 from accounts.services.personal_access_tokens import create_token, revoke
 from internal_api.authentication import service_secrets
-from internal_api.service_tokens import KAS, SHELL
+from internal_api.service_tokens import KAS, SHELL, WORKHORSE
 from kubernetes_agent.models import Agent, AgentToken
 from kubernetes_agent.services.tokens import create_agent_token, revoke_agent_token
 from tests.factories import UserFactory
 from tests.insider import AGENT_TOKEN, PERSONAL_TOKEN, SCIM_TOKEN, insider_client, is_for_kas, refusal
 from tests.test_every_route import ADDRESSES, OPEN_TO_ANYONE
+from tests.test_every_route import WORKHORSE as OF_WORKHORSE
 
 CLOSED = sorted(set(ADDRESSES) - OPEN_TO_ANYONE)
 BY_SERVICE = [address for address in CLOSED if "/internal/" in address]
@@ -128,26 +129,38 @@ def opened(headers: dict[str, str], address: str) -> set[int]:
     return {getattr(Client(headers=headers), method)(address).status_code for method in ("get", "post", "put", "patch", "delete")}
 
 
+def areas_of(address: str) -> set[str]:
+    """Return whose address it is; audit events come from GitLab Shell and from Workhorse."""
+    if address in OF_WORKHORSE:
+        return {"workhorse"}
+    if address.endswith("/git_audit_event"):
+        return {"shell", "workhorse"}
+    area = "scim" if "/scim/" in address else "kas" if is_for_kas(address) else "shell" if "/internal/" in address else "rest"
+    return {area}
+
+
 @pytest.mark.parametrize("address", CLOSED)
 def test_each_credential_opens_its_own_addresses_and_no_other(db: None, address: str) -> None:
     """One at a time: what opens one area is a stranger in all others."""
     insider_client()
     shell, kas = SHELL.issue(service_secrets(SHELL)[0], lifetime=3600), KAS.issue(service_secrets(KAS)[0], lifetime=3600)
-    area = "scim" if "/scim/" in address else "kas" if is_for_kas(address) else "shell" if "/internal/" in address else "rest"
+    workhorse = WORKHORSE.issue(service_secrets(WORKHORSE)[0], lifetime=3600)
+    areas, refused = areas_of(address), {403 if address in OF_WORKHORSE else 401}
     credentials: dict[str, dict[str, str]] = {
         "shell": {"gitlab-shell-api-request": shell},
         "kas": {"gitlab-kas-api-request": kas},
+        "workhorse": {"gitlab-workhorse-api-request": workhorse},
         "rest": {"private-token": PERSONAL_TOKEN},
         "scim": {"authorization": f"Bearer {SCIM_TOKEN}"},
     }
     for name, headers in credentials.items():
-        if name != area:
-            assert opened(headers, address) == {401}, name
+        if name not in areas:
+            assert opened(headers, address) == refused, name
     swapped = [{"gitlab-kas-api-request": shell}, {"gitlab-shell-api-request": kas}, {"gitlab-agent-api-request": AGENT_TOKEN}]
-    texts = (AGENT_TOKEN, PERSONAL_TOKEN if area != "rest" else AGENT_TOKEN, shell, kas)
+    texts = (AGENT_TOKEN, PERSONAL_TOKEN if "rest" not in areas else AGENT_TOKEN, shell, kas)
     swapped += [{"authorization": f"Bearer {text}"} for text in texts]
     for headers in swapped:
-        assert opened(headers, address) == {401}, headers.keys()
+        assert opened(headers, address) == refused, headers.keys()
 
 
 def test_what_was_revoked_or_has_expired_opens_nothing(db: None) -> None:

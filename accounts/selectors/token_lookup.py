@@ -1,6 +1,5 @@
 """One query for a personal access token: by its digest, with what else Git over HTTP has to know before it decides."""
 
-import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
@@ -9,6 +8,7 @@ from accounts.models import PersonalAccessToken
 from internal_api.digests import token_digest
 from internal_api.failed_attempts import COLUMNS, FailedAttempts
 from internal_api.instance import VERSION_SQL, settings_of_version
+from internal_api.json_input import InvalidJSONError, decode_stored
 from internal_api.models import InstanceSettings
 from internal_api.statements import clock, fetch_row
 from internal_api.stored_values import report_unreadable
@@ -70,7 +70,10 @@ def look_up_token(clear: str, attempts: FailedAttempts) -> TokenLookup:
 
 def _readable_scopes(value: str | Collection[str], token_id: int) -> frozenset[str]:
     """Return the scopes, which raw SQL returns as JSON or decoded; none when they cannot be read."""
-    scopes = json.loads(value) if isinstance(value, str) else value
+    try:
+        scopes = decode_stored(value) if isinstance(value, str) else value
+    except InvalidJSONError:
+        scopes = None
     if not isinstance(scopes, list) or any(not isinstance(scope, str) for scope in scopes):
         report_unreadable(PersonalAccessToken._meta.db_table, "scopes", token_id)  # noqa: SLF001  Django's public name for it
         return frozenset()
