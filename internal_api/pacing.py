@@ -88,7 +88,8 @@ def seconds_of_stranger() -> float:
 
 def _is_of_stranger(request: HttpRequest) -> bool:
     fields = noted(request)
-    if ("caller" in fields and "refused" not in fields) or request.path_info in FOR_PROBES:
+    is_known = "caller" in fields or fields.get("credential", "none") != "none"  # a component, or somebody over Git LFS
+    if (is_known and "refused" not in fields) or request.path_info in FOR_PROBES:
         return False
     user = getattr(request, "user", None)  # of the admin site
     return user is None or not user.is_authenticated

@@ -220,6 +220,7 @@ def _shell(v: Mapping[str, Any]) -> dict[tuple[str, str], Good]:
         (f"{base}/authorized_keys", "get"): Good({}, {"key": v["public_key"]}),
         (f"{base}/discover", "get"): Good({}, who),
         (f"{base}/check", "get"): Good(),
+        ("/api/v4/geo/proxy", "get"): Good(),
         (f"{base}/lfs", "get"): Good({}, {"oid": v["oid"], "gl_repository": container["gl_repository"]}),
     }
 

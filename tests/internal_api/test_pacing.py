@@ -6,9 +6,15 @@ import pytest
 from django.test import Client
 from pytest_django.fixtures import Settings
 
+from accounts.models import User
+from accounts.services.personal_access_tokens import create_token
 from internal_api import pacing
 from internal_api.pacing import LONGEST, LONGEST_HELD, Pace
+from repositories.models import Project
+from repositories.services.access import set_member
+from tests.conftest import workhorse_headers
 from tests.factories import UserFactory
+from tests.git_http.conftest import basic
 
 
 class Clock:
@@ -92,6 +98,20 @@ def test_callers_who_are_known_and_probes_do_not_wait(db: None, shell: Client, c
     client.force_login(UserFactory.create(username="root", admin=True))
     assert client.get("/admin/").status_code == 200
     assert paced == []
+
+
+def test_whoever_uses_git_over_http_with_a_good_credential_or_is_asked_for_one_does_not_wait(
+    rockets: Project, ann: User, paced: list[str]
+) -> None:
+    set_member(rockets, ann, 30)
+    token = create_token(user=ann, name="git", scopes=["read_repository"], expires_at=None)[1]
+    locks = "/acme/rockets.git/info/lfs/locks"
+    assert Client(headers={"Authorization": basic("ann", token)}).get(locks).status_code == 200
+    challenge = Client(headers=workhorse_headers()).get("/acme/rockets.git/info/refs?service=git-upload-pack")
+    assert (challenge.status_code, paced) == (401, [])
+    assert Client(headers={"Authorization": basic("ann", "forged")}).get(locks).status_code == 401
+    assert Client().get(locks).status_code == 401
+    assert paced == ["waited", "waited"]
 
 
 @pytest.mark.parametrize(("threads", "places"), [(1, 1), (2, 1), (8, 4), (16, 8)])
