@@ -46,7 +46,9 @@ def _target_problem(rest: str) -> str | None:
 
 def _name_server_problem(server: str) -> str | None:
     host, _, port = server.rpartition(":")
-    is_address = is_ipv6_address(host[1:-1]) if host.startswith("[") else host.replace(".", "").isdigit() and is_host_name(host)
+    is_address = (
+        is_ipv6_address(host[1:-1]) if host.startswith("[") else host.isascii() and host.replace(".", "").isdigit() and is_host_name(host)
+    )
     return (
         None if is_address and port and endpoint_problem(server) is None else f"{server!r} is not the IP address and port of a name server."
     )

@@ -103,7 +103,7 @@ def test_without_a_secret_file_every_token_is_refused(git: Git, settings: Settin
     refused(git.both("pub/lic", PULL), 403)
 
 
-def test_geo_proxy(workhorse: Client) -> None:
+def test_geo_proxy(db: None, workhorse: Client) -> None:
     """contract: git-http 13."""
     answer = workhorse.get("/api/v4/geo/proxy")
     assert (answer.status_code, answer.json()) == (200, {"geo_enabled": False})

@@ -33,6 +33,8 @@ NOT_AUDITED = {
     "repositories.PushEvent": "what was pushed, a log of its own",
     "repositories.PendingPush": "what is being pushed",
     "repositories.Refusal": "what was refused, a log of its own",
+    "repositories.LFSObject": "contents that Git LFS has uploaded, not a setting",
+    "repositories.LFSObjectLink": "which projects have such contents",
     "repositories.DeliveryLane": "the queue of deliveries",
     "repositories.WebhookDelivery": "what was delivered, a log of its own; webhook_delivery_retried tells of retries",
     "scim.GroupMembership": "scim_group_members_added and scim_group_members_removed name them all",

@@ -336,6 +336,6 @@ def test_the_doctor_finds_a_running_site_well_but_for_gitaly(site: Site) -> None
     done = doctor(site.service, *arguments)
     found = {finding["name"]: finding for finding in json.loads(done.stdout)}
     unwell = {name for name, finding in found.items() if finding["level"] != "well"}
-    assert unwell <= {"storage default", "calls from Gitaly", "calls from GitLab Shell"}, found
+    assert unwell <= {"storage default", "calls from Gitaly", "calls from GitLab Shell", "calls from Workhorse"}, found
     assert len([name for name in found if name.startswith("http")]) == 3
     assert (done.returncode, found["storage default"]["level"]) == (1, "problem")

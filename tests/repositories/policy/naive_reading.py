@@ -7,6 +7,7 @@ right by two readings. Do not tidy it up into something that resembles the polic
 """
 
 import re
+from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from typing import NamedTuple
 
@@ -203,7 +204,9 @@ def read_contract(request: Request) -> Reading:  # noqa: C901, PLR0911, PLR0912,
         return denied("ssh_keys_disabled", "SSH keys are disabled for this user.")
     # 4.3 row 7
     if user is not None:
-        refusal = account_refusal(user, request)
+        # At the hook of a push over HTTP nobody can tell any more with what its user came (git-http LD9).
+        is_hook_over_http = protocol == "http" and request.changes is not None
+        refusal = account_refusal(replace(user, locked=user.locked and not is_hook_over_http), request)
         if refusal is not None:
             return refusal
     # 4.3 row 9
