@@ -29,6 +29,7 @@ from tests.git_http.conftest import WORKHORSE_JSON, basic
 from tests.recordings.exchanges import Placeholders
 from tests.recordings.replaying import WSGIService
 
+pytestmark = pytest.mark.django_db(transaction=True)  # a request through WSGI closes its connection to the database
 DIRECTORY = Path(__file__).resolve().parents[1] / "recordings" / "workhorse"
 NAMES = sorted(path.stem for path in DIRECTORY.glob("*.jsonl"))
 GIT = re.compile(r"/(?P<path>.+)\.git/(?:info/refs\?service=(?P<asked>[\w-]+)|(?P<posted>git-(?:upload|receive)-pack)(?:\?.*)?)")

@@ -10,6 +10,8 @@ from urllib.parse import urlencode
 
 import jwt
 import pytest
+from django.core.signals import request_finished
+from django.db import close_old_connections
 from django.test import Client
 
 from internal_api.authentication import service_secrets
@@ -172,6 +174,13 @@ def content(answer: Any, status: int = 200) -> bytes:
     """The bytes of a download, to its end."""
     assert answer.status_code == status, answer.status_code
     assert answer["Content-Type"] == "application/octet-stream"
-    found = answer.getvalue() if answer.streaming else answer.content
-    answer.close()
-    return bytes(found)
+    return bytes(answer.getvalue() if answer.streaming else answer.content)  # the client closes what it has read
+
+
+def abandon(answer: Any) -> None:
+    """Close an answer before its end, as a server does whose client went away; the test keeps its own connection to the database."""
+    request_finished.disconnect(close_old_connections)
+    try:
+        answer.close()
+    finally:
+        request_finished.connect(close_old_connections)
