@@ -50,8 +50,9 @@ test-postgresql: venv
 	$(BIN)/python -m tests.servers -- $(PYTEST) $$((2 * $(JOBS)))
 
 # As root: it makes machines of its own, with systemd (tests/deployment/pages.py). `make test` leaves these tests out.
+# In the order of the files: what a page's machine is asked comes before what breaks and mends it.
 deployment: venv  ## the deployment pages, typed into scratch machines; the image; fleets of nodes
-	env -u DATABASE_URL -u REDIS_URL DEPLOYMENT=yes $(PYTEST) $(JOBS) --dist loadfile --no-loadscope-reorder --durations 10 tests/deployment
+	env -u DATABASE_URL -u REDIS_URL DEPLOYMENT=yes $(PYTEST) $(JOBS) -p no:randomly --dist loadfile --no-loadscope-reorder --durations 10 tests/deployment
 
 lint: venv  ## format, lint, types, import contracts, migrations, Django's own checks
 	$(BIN)/ruff format --check .
