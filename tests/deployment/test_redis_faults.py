@@ -135,6 +135,8 @@ def test_pulls_and_pushes_go_on_and_monitoring_is_told(
     server, service, load = site
     wait_until(lambda: readiness(service) == (200, "ok", "ready"), "the shared store")
     client(server).flushdb()
+    forget = "from internal_api.models import SharedValue; SharedValue.objects.all().delete()"  # what the fault before has left
+    service.manage("shell", "-v0", "-c", forget)
     push(load, next(_numbers))
     before = fallbacks(service)
     load.statuses.clear()
