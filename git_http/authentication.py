@@ -16,6 +16,7 @@ from accounts.services.token_use import record_token_use
 from git_http.credentials import BasicCredentials, MalformedCredentialsError, credential_of_scopes, read_basic_credentials
 from git_http.errors import BannedAddressError, UnauthenticatedError
 from internal_api.failed_attempts import FailedAttempts
+from internal_api.logs import note
 from internal_api.peers import peer_of
 from repositories.access_check import AccessCheck
 from repositories.policy import EVERYTHING, Action, Credential, RepositoryType, User, actor_can_read
@@ -109,8 +110,17 @@ def authenticate(request: HttpRequest, *, lfs_repository: ContainerReference | N
     """Return who sends a request; the caller is anonymous only where no Basic credentials are sent.
 
     `lfs_repository` is the repository of a request below `info/lfs/` or `gitlab-lfs/`, where LFS tokens are taken too.
-    Raises UnauthenticatedError, BannedAddressError, and UnavailableError while too many passwords are hashed.
+    Raises UnauthenticatedError, BannedAddressError, and UnavailableError while too many passwords are hashed; the request's log
+    line says that it was refused.
     """
+    try:
+        return _authenticated(request, lfs_repository)
+    except Exception:
+        note(request, refused=True)
+        raise
+
+
+def _authenticated(request: HttpRequest, lfs_repository: ContainerReference | None) -> Caller:
     attempts = FailedAttempts(peer_of(request.META))
     header = str(request.META.get("HTTP_AUTHORIZATION", ""))
     try:

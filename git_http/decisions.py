@@ -32,11 +32,7 @@ def decide_git_command(request: HttpRequest, path: str, action: str) -> tuple[Ca
     problem = workhorse_problem(request)
     if problem is None:
         note_git_command(peer_of(request.META))
-    try:
-        caller = authenticate(request)
-    except Exception:
-        note(request, refused=True)
-        raise
+    caller = authenticate(request)
     check = caller.check(repository_named(path), action)
 
     def admit(facts: Facts) -> None:

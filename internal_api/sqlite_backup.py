@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from internal_api.disk import synchronize
+
 PAGES_AT_ONCE = 4096
 """Pages, of 4 KiB as a rule, between two lines of progress."""
 _NONE: Callable[[int, int], None] = lambda _done, _total: None  # noqa: E731  what is called when nobody wants to know
@@ -46,7 +48,7 @@ def back_up(source: Path, target: Path, progress: Progress = _NONE) -> Rows:
         raise BackupError(f"{source} cannot be copied: {error}.") from error
     finally:
         partial.unlink()
-    _to_disk(target.parent)
+    synchronize(target.parent)
     return rows
 
 
@@ -60,7 +62,7 @@ def _copy(source: Path, target: Path, progress: Progress) -> Rows:
             sleep=0,
         )
         copy.execute("PRAGMA journal_mode=DELETE")  # one file, which can be read where nothing can be written
-    _to_disk(target)
+    synchronize(target)
     return rows
 
 
@@ -102,11 +104,3 @@ def verify(path: Path, expected: Rows | None = None) -> Rows:
         differing = sorted(name for name in rows.keys() | expected.keys() if rows.get(name) != expected.get(name))
         raise BackupError(f"{path} differs from what was copied, in: {', '.join(differing)}.")
     return rows
-
-
-def _to_disk(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -36,11 +36,7 @@ class LFSAccess:
 
 def identify(request: HttpRequest, path: str) -> Caller:
     """Return who asks about the repository of a path. Raises UnauthenticatedError and BannedAddressError."""
-    try:
-        caller = authenticate(request, lfs_repository=repository_named(path))
-    except Exception:
-        note(request, refused=True)
-        raise
+    caller = authenticate(request, lfs_repository=repository_named(path))
     note(request, credential=caller.kind)
     return caller
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from internal_api.disk import synchronize
 from internal_api.errors import UnavailableError
 from repositories.lfs.errors import InvalidUploadError
 from repositories.lfs.upload import Upload
@@ -70,10 +71,10 @@ class LocalStorage:
         try:
             target.parent.mkdir(DIRECTORY_MODE, parents=True, exist_ok=True)
             _link_or_copy(source, staged)
-            _synchronize(staged)
+            synchronize(staged)  # git-lfs forgets an object once it is told that it is stored
             staged.replace(target)
             for changed in (target.parent, target.parent.parent, self.root):
-                _synchronize(changed)
+                synchronize(changed)
         except OSError as error:
             logger.exception("LFS object %s could not be stored", oid)
             raise UnavailableError("The LFS storage cannot be written to at the moment. Please try again later.") from error
@@ -112,12 +113,3 @@ def _link_or_copy(source: Path, target: Path) -> None:
         target.hardlink_to(source)
     except OSError:  # a file system without hard links, or a file of another user
         shutil.copyfile(source, target)
-
-
-def _synchronize(path: Path) -> None:
-    """Wait until the disk has it: git-lfs forgets an object once it is told that it is stored."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
