@@ -7,7 +7,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.live.service import ROOT
@@ -41,17 +41,34 @@ class Standby(PostgreSQL):
 
 @contextmanager
 def stopped(server: PostgreSQL) -> Iterator[None]:
-    """All processes of a server get SIGSTOP, as on a machine that hangs."""
+    """All processes of a server get SIGSTOP, as on a machine that hangs.
+
+    The postmaster first, which then neither starts nor reaps a child; a child that has ended by
+    itself in that moment is none to stop.
+    """
     assert server.process is not None
-    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
-    processes = [server.process.pid, *map(int, children)]
-    for process in processes:
-        os.kill(process, signal.SIGSTOP)
+    postmaster = server.process.pid
+    send([postmaster], signal.SIGSTOP)
+    wait_until(lambda: state_of(postmaster) == "T", "the postmaster to stop")
+    children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
+    processes = [postmaster, *map(int, children)]
+    send(processes, signal.SIGSTOP)
     try:
         yield
     finally:
-        for process in processes:
-            os.kill(process, signal.SIGCONT)
+        send(processes, signal.SIGCONT)
+
+
+def state_of(process: int) -> str:
+    """The letter of a process's state, as proc(5) has it; the name before it may have brackets."""
+    return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def send(processes: list[int], sent: signal.Signals) -> None:
+    """A signal to all of them that are still there."""
+    for process in processes:
+        with suppress(ProcessLookupError):
+            os.kill(process, sent)
 
 
 class PgBouncer:
