@@ -24,6 +24,8 @@ LONGEST_FIRST = (
     "tests/live/test_accepted_pushes.py",
     "tests/live/test_slow_dependencies.py",
     SHARED_SERVICE,
+    "tests/live/test_git_over_http.py",
+    "tests/live/test_git_lfs.py",
     "tests/live/test_deployment.py",
     "tests/live/test_faults.py",
     "tests/live",
@@ -42,7 +44,12 @@ SHARING = {
     "tests/live/test_stand_ins.py",
 }
 """The modules that use the fixture `service` of tests/live/conftest.py."""
-TOGETHER = {"tests/live/test_deployment.py", "tests/live/test_readme_requests.py"}
+TOGETHER = {
+    "tests/live/test_deployment.py",
+    "tests/live/test_git_lfs.py",
+    "tests/live/test_git_over_http.py",
+    "tests/live/test_readme_requests.py",
+}
 """Modules that start for all of their tests what one worker runs."""
 
 

@@ -16,10 +16,11 @@ from typing import Any
 import yaml
 
 from internal_api.service_tokens import SHELL
-from tests import migrated
+from tests import migrated, passes, preloaded
 from tests.servers import START_SECONDS, answers, create_database, free_port, migrated_template, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
+Program = subprocess.Popen[bytes] | preloaded.Forked
 
 
 @dataclass
@@ -38,9 +39,11 @@ class Service:
     directory: Path
     workers: int = 1
     variables: dict[str, str] = field(default_factory=dict)
-    process: subprocess.Popen[bytes] | None = None
+    process: Program | None = None
     root: Path = ROOT
     """Where the code is."""
+    is_preloaded: bool = not passes.DEPLOYMENT
+    """Whether gunicorn and the commands are forked from a process that has the libraries (tests/preloaded.py)."""
 
     def __post_init__(self) -> None:
         self.port = free_port()
@@ -88,11 +91,30 @@ class Service:
 
     def manage(self, *arguments: str, text: str | None = None, code: int = 0) -> str:
         """Run a management command that ends with `code`; what it prints. Raises AssertionError."""
-        command = [sys.executable, str(self.root / "manage.py"), *arguments]
-        done = subprocess.run(command, env=self.environment, input=text, capture_output=True, text=True, check=False, cwd=self.root)
+        done = self.command(*arguments, text=text)
         if done.returncode != code:
             raise AssertionError(f"{arguments} failed: {done.stderr}")
         return done.stdout
+
+    def command(self, *arguments: str, text: str | None = None) -> "subprocess.CompletedProcess[str]":
+        """Run a management command to its end, whatever that is."""
+        words = [str(self.root / "manage.py"), *arguments]
+        if self.is_preloaded:
+            return preloaded.run(words, env=self.environment, cwd=self.root, text=text)
+        return subprocess.run(
+            [sys.executable, *words], env=self.environment, input=text, capture_output=True, text=True, check=False, cwd=self.root
+        )
+
+    def launch(self, *words: str, log: str) -> Program:
+        """Start `python WORDS`, which goes on; what it prints is appended to the file `log` of the service's directory."""
+        with (self.directory / log).open("ab") as file:
+            if self.is_preloaded:
+                return preloaded.start(words, env=self.environment, cwd=self.root, stdout=file, stderr=file)
+            return subprocess.Popen([sys.executable, *words], env=self.environment, cwd=self.root, stdout=file, stderr=file)
+
+    def start_worker(self, *options: str) -> Program:
+        """Start what follows pushes up and sends webhooks."""
+        return self.launch(str(self.root / "manage.py"), "db_worker", *options, log="workers.log")
 
     def seed(self, document: Mapping[str, Any]) -> str:
         """Bring the database to a state."""
@@ -101,9 +123,8 @@ class Service:
     def start(self) -> None:
         """Migrate, serve, and wait until the port answers."""
         self.migrate()
-        command = [sys.executable, "-m", "gunicorn", "-c", str(self.root / "settings" / "gunicorn.py"), "settings.wsgi"]
-        with (self.directory / "service.log").open("ab") as log:
-            self.process = subprocess.Popen(command, env=self.environment, cwd=self.root, stdout=log, stderr=log)
+        configuration = str(self.root / "settings" / "gunicorn.py")
+        self.process = self.launch("-m", "gunicorn", "-c", configuration, "settings.wsgi", log="service.log")
         wait_until(lambda: answers(self.port), "the service")
 
     def stop(self) -> None:

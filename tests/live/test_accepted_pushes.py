@@ -28,7 +28,7 @@ from repositories.policy.repository_path import relative_path
 from tests.gitaly_server import running
 from tests.live.hook_client import install
 from tests.live.proxy import Proxy, running_proxy
-from tests.live.service import Service, temporary_directory
+from tests.live.service import Program, Service, temporary_directory
 from tests.live.test_faults import workers_of
 from tests.live.test_webhooks import start_worker
 from tests.public_keys import ED25519
@@ -51,7 +51,7 @@ class Site:
     bare: Path
     moves: Path
     cluster: PostgreSQL | None
-    worker: "subprocess.Popen[bytes]"
+    worker: Program
     pause: float = 0.3
     """Seconds before a refused push is tried again."""
     done: int = 0

@@ -5,7 +5,6 @@ import re
 import shutil
 import ssl
 import subprocess
-import sys
 import threading
 import urllib.error
 import urllib.request
@@ -47,28 +46,28 @@ class Site:
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
     directory = temporary_directory()
-    service = Service(directory, workers=2)
+    service = Service(directory, workers=2, is_preloaded=False)  # started as a machine starts it
     path = directory / "gunicorn.sock"
     service.environment["BIND"] = f"unix:{path},127.0.0.1:{service.port}"
     service.migrate()
     service.manage("collectstatic", "--noinput", "--verbosity", "0")
     service.seed(COMPANY)
     service.start()
-    worker = subprocess.Popen([sys.executable, "manage.py", "db_worker"], cwd=ROOT, env=service.environment, stderr=subprocess.DEVNULL)
+    worker = service.start_worker()
     inner, outer = free_port(), free_port()
     nginx = start_nginx(directory, path, inner, outer)
     wait_until(lambda: '"workers", "level": "well"' in doctor(service).stdout, "the worker")
     yield Site(service, inner, outer)
-    for process in (nginx, worker):
-        process.terminate()
-        process.wait(START_SECONDS)
+    nginx.terminate()
+    worker.terminate()
+    nginx.wait(START_SECONDS)
+    worker.wait(START_SECONDS)
     service.stop()
     shutil.rmtree(directory, ignore_errors=True)
 
 
 def doctor(service: Service, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "manage.py", "doctor", "--json", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=service.environment, capture_output=True, text=True, check=False)
+    return service.command("doctor", "--json", *arguments)
 
 
 def start_nginx(directory: Path, path: Path, inner: int, outer: int, upstream: Sequence[str] = ()) -> subprocess.Popen[bytes]:

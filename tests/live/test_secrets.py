@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -17,7 +15,7 @@ import pyotp
 import pytest
 from psycopg import sql
 
-from tests.live.service import ROOT, Service, temporary_directory
+from tests.live.service import Service, temporary_directory
 from tests.public_keys import ED25519
 from tests.receiver import receiving
 from tests.servers import START_SECONDS, wait_until
@@ -153,8 +151,7 @@ def test_nothing_that_a_full_run_has_written_holds_a_secret() -> None:
             f"from accounts.models import User; u = User.objects.get(pk=6); u.set_password({SECRETS['password']!r}); u.save()",
         )
         service.start()
-        with (directory / "worker.log").open("ab") as log:
-            worker = subprocess.Popen([sys.executable, "manage.py", "db_worker"], cwd=ROOT, env=service.environment, stdout=log, stderr=log)
+        worker = service.start_worker()
         try:
             came_back = use_everything(service)
             wait_until(lambda: receiver.received, "the webhook")
@@ -163,9 +160,7 @@ def test_nothing_that_a_full_run_has_written_holds_a_secret() -> None:
                 "admin pages": admin_pages(service),
                 "database": whole_database(service.environment["DATABASE_URL"]),
                 "settings": service.manage("diffsettings"),
-                "doctor": subprocess.run(
-                    [sys.executable, "manage.py", "doctor"], cwd=ROOT, env=service.environment, capture_output=True, text=True, check=False
-                ).stdout,
+                "doctor": service.command("doctor").stdout,
                 "dump": service.manage("dump_seed"),
                 "metrics": fetch(urllib.request.build_opener(), f"{service.url}/metrics"),
                 "audit": service.manage("audit_events"),

@@ -4,7 +4,6 @@ import os
 import random
 import re
 import shutil
-import subprocess
 import sys
 import threading
 import time
@@ -17,7 +16,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.live.service import ROOT, Service, temporary_directory
+from tests.live.service import Program, Service, temporary_directory
 from tests.receiver import Receiver, receiving, slowly
 from tests.servers import START_SECONDS, wait_until
 
@@ -55,14 +54,12 @@ def service(receiver: Receiver) -> Iterator[Service]:
     shutil.rmtree(directory, ignore_errors=True)
 
 
-def start_worker(service: Service) -> subprocess.Popen[bytes]:
-    command = [sys.executable, str(ROOT / "manage.py"), "db_worker", "--interval", "0.1", "--no-startup-delay"]
-    with (service.directory / "workers.log").open("ab") as log:
-        return subprocess.Popen(command, env=service.environment, cwd=ROOT, stdout=log, stderr=log)
+def start_worker(service: Service) -> Program:
+    return service.start_worker("--interval", "0.1", "--no-startup-delay")
 
 
 @contextmanager
-def workers(service: Service) -> Iterator[list[subprocess.Popen[bytes]]]:
+def workers(service: Service) -> Iterator[list[Program]]:
     """A few; those in the list at the end are stopped."""
     running = [start_worker(service) for _ in range(WORKERS)]
     try:
@@ -95,7 +92,7 @@ def rows(service: Service, sql: str) -> list[tuple[Any, ...]]:
 
 
 @contextmanager
-def killing(service: Service, running: list[subprocess.Popen[bytes]]) -> Iterator[list[int]]:
+def killing(service: Service, running: list[Program]) -> Iterator[list[int]]:
     """Kill one worker after the other while the block runs, and until there were enough; whom."""
     chance = random.Random(7)  # noqa: S311  no secret
     finished = threading.Event()
