@@ -4,6 +4,8 @@
 * SQLite's alone: what is marked `once`, and what uses no database: it would say the same thing twice. A test uses the database if it
   is marked `django_db` or has a fixture that depends on `db` or `transactional_db`; pytest-django lets no other test connect. One
   that asks Redis depends on the fixture `store`, and so on `db`.
+* SQLite's whole, and PostgreSQL's a tenth of the cases of each test: what is marked `enumeration`, the same SQL statements asked with
+  hundreds of parameters.
 * PostgreSQL's alone: what is marked `postgresql` or `live`.
 * Neither: what is marked `deployment`, whole machines and fleets; `make deployment` runs it, and nothing else then.
 
@@ -11,6 +13,7 @@ At its end the pass on PostgreSQL tells how many tests ran in the other one only
 """
 
 import os
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +22,8 @@ import pytest
 POSTGRESQL = os.environ.get("DATABASE_URL", "").startswith("postgres")
 LIVE_ON_SQLITE = bool(os.environ.get("LIVE_ON_SQLITE"))
 DEPLOYMENT = bool(os.environ.get("DEPLOYMENT"))
+PORTION = 10
+"""PostgreSQL runs one of so many cases of an enumeration."""
 ELSEWHERE = pytest.StashKey[int]()
 
 
@@ -44,12 +49,26 @@ def runs_here(
     return not is_marked(item, "postgresql") and (live_on_sqlite or not is_marked(item, "live"))
 
 
+def beyond_portion(items: Sequence[pytest.Item], *, postgresql: bool = POSTGRESQL) -> set[str]:
+    """Return the ids of the cases of enumerations that this pass leaves out.
+
+    PostgreSQL runs every tenth case of each test in the order of their ids, whatever the order of the run: every worker has to agree.
+    """
+    cases: dict[str, list[str]] = defaultdict(list)
+    for item in items:
+        if postgresql and is_marked(item, "enumeration"):
+            cases[item.nodeid.partition("[")[0]].append(item.nodeid)
+    return {nodeid for ids in cases.values() for place, nodeid in enumerate(sorted(ids)) if place % PORTION}
+
+
 def select(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what another pass runs."""
-    left_out = [item for item in items if not runs_here(item)]
+    beyond = beyond_portion(items)
+    left_out = [item for item in items if item.nodeid in beyond or not runs_here(item)]
     config.hook.pytest_deselected(items=left_out)
     config.stash[ELSEWHERE] = sum(not is_marked(item, "deployment") for item in left_out)
-    items[:] = [item for item in items if runs_here(item)]
+    kept = set(items).difference(left_out)
+    items[:] = [item for item in items if item in kept]
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -24,7 +24,7 @@ from internal_api.digests import token_digest
 from internal_api.service_tokens import KAS, SHELL
 from repositories.models import Member, Namespace, Project, RedirectRoute, Refusal, Route
 from repositories.services.access import set_member
-from tests import public_keys
+from tests import migrated, public_keys
 from tests.factories import GroupFactory, ProjectFactory, SSHKeyFactory, StorageFactory, UserFactory
 from tests.gitaly_server import running
 
@@ -364,7 +364,7 @@ def test_there_are_commands() -> None:
 def test_an_error_is_one_line_on_standard_error(tmp_path: Path, arguments: list[str], line: str) -> None:
     environment = {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path), "DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3"}
     if arguments[0] != "audit_events":
-        subprocess.run([sys.executable, str(ROOT / "manage.py"), "migrate", "--verbosity", "0"], check=True, env=environment)
+        migrated.sqlite(tmp_path / "db.sqlite3")
     done = subprocess.run(
         [sys.executable, str(ROOT / "manage.py"), *arguments], check=False, env=environment, capture_output=True, text=True
     )

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.passes import runs_here
+from tests.passes import PORTION, beyond_portion, runs_here
 
 
 class Test:
@@ -12,8 +12,9 @@ class Test:
 
     __test__ = False
 
-    def __init__(self, *marks: str, fixtures: tuple[str, ...] = ()) -> None:
+    def __init__(self, *marks: str, fixtures: tuple[str, ...] = (), nodeid: str = "") -> None:
         self.marks = marks
+        self.nodeid = nodeid
         self.fixturenames = fixtures
 
     def get_closest_marker(self, name: str) -> str | None:
@@ -51,3 +52,15 @@ def test_this_test_uses_no_database(request: pytest.FixtureRequest) -> None:
 @pytest.mark.django_db
 def test_this_test_uses_the_database(request: pytest.FixtureRequest) -> None:
     assert runs_here(request.node, postgresql=True, live_on_sqlite=False)
+
+
+def test_postgresql_runs_a_tenth_of_each_enumeration_in_whatever_order() -> None:
+    names = [f"{test}[{case:03}]" for test in ("one", "two") for case in range(25)]
+    tests: list[Any] = [Test("django_db", "enumeration", nodeid=name) for name in [*names, "three"]]
+    others: list[Any] = [Test("django_db", nodeid=f"other[{case}]") for case in range(5)]
+    left_out = beyond_portion([*tests, *others], postgresql=True)
+    run = {test.nodeid for test in tests} - left_out
+    assert run == {"three", *(f"{test}[{case:03}]" for test in ("one", "two") for case in range(0, 25, PORTION))}
+    assert beyond_portion([*others, *reversed(tests)], postgresql=True) == left_out
+    assert left_out.isdisjoint(test.nodeid for test in others)
+    assert beyond_portion([*tests, *others], postgresql=False) == set()

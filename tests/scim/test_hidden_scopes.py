@@ -17,6 +17,7 @@ from tests.factories import GroupFactory, ProjectFactory, UserFactory
 from tests.scim.conftest import A, P, Provider, identity
 from tests.test_every_route import MAPPED
 
+pytestmark = pytest.mark.enumeration
 GROUP_ROUTES = sorted({address for address, _ in MAPPED if "/scim/v2/groups/insiders" in address})
 INSTANCE_ROUTES = sorted({address for address, _ in MAPPED if "/scim/v2/application" in address})
 METHODS = ["get", "head", "post", "put", "patch", "delete", "options", "trace"]

@@ -17,6 +17,7 @@ from tests.insider import AGENT_TOKEN, insider_client
 from tests.scim.conftest import P, Provider, identity
 from tests.test_every_route import MAPPED
 
+pytestmark = pytest.mark.enumeration
 ROUTES = sorted({(address, method) for address, method in MAPPED if "/scim/" in address})
 HOLDERS = ["another group", "the other kind", "a person", "an agent", "GitLab Shell and kas", "a removed group"]
 

@@ -154,6 +154,7 @@ def test_hidden_is_missing_to_the_letter(shell: Client, hidden: Project, kind: s
         assert found[0] in (401, 404)
 
 
+@pytest.mark.enumeration
 @pytest.mark.parametrize(("hidden", "kind"), CASES, indirect=["hidden"])
 def test_lfs_credentials_and_counters_tell_nothing_of_hidden_projects(shell: Client, hidden: Project, kind: str) -> None:
     actor, missing = actor_of(kind), Missing(shell)
@@ -183,6 +184,7 @@ def lfs_pair(shell: Client, actor: dict[str, Any]) -> dict[str, str]:
     return {"username": given["username"], "token": given["lfs_token"]}
 
 
+@pytest.mark.enumeration
 def test_an_agent_is_told_nothing_of_hidden_projects(hidden: Project) -> None:
     """kubernetes-agent 2.2."""
     agent = AgentFactory.create(project=ProjectFactory.create(path="own", namespace=GroupFactory.create(path="agents")))
