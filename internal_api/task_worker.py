@@ -8,6 +8,7 @@ import logging
 import random
 import time
 from functools import partial
+from types import FrameType
 from typing import Any, TypeAlias
 
 from django.db import OperationalError, close_old_connections, connection
@@ -45,6 +46,14 @@ _COLUMNS = [
 class Worker(db_worker.Worker):
     """Takes a task with one statement, and marks it as done with another; waits to be woken where nothing is ready."""
 
+    was_told_to_stop = False
+    """Of the process: a signal holds for the worker that follows one whose database went away, too."""
+
+    def shutdown(self, signum: int, frame: FrameType | None) -> None:
+        """Take no further task; end at once where none is under way."""
+        Worker.was_told_to_stop = True
+        super().shutdown(signum, frame)
+
     def run(self) -> None:
         """Run tasks until told to stop; the package's own loop, but for how tasks are taken and waited for."""
         logger.info("Starting worker worker_id=%s queues=%s", self.worker_id, ",".join(self.queue_names))
@@ -54,7 +63,7 @@ class Worker(db_worker.Worker):
             if self.startup_delay and self.interval:
                 time.sleep(random.random())  # noqa: S311  spreads workers that start at once
         try:
-            while self.running and self._run_next(listener):
+            while self.running and not Worker.was_told_to_stop and self._run_next(listener):
                 pass
         finally:
             listener.close()

@@ -1,6 +1,8 @@
 """Workers are woken by PostgreSQL, ask few queries for a task, and go on asking every second where nothing wakes them."""
 
 import logging
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -8,7 +10,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 from django.core.management import call_command
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django_tasks.base import TaskResultStatus
 from django_tasks_db.models import DBTaskResult
@@ -16,9 +18,12 @@ from pytest_django.fixtures import Settings
 
 from internal_api import task_listener
 from internal_api.task_listener import TaskListener
+from internal_api.task_worker import Worker
 from repositories.models import Project, PushEvent
 from repositories.services.after_push import follow_push
 from tests.factories import UserFactory
+
+_TOLD_BY = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT)
 
 
 @pytest.fixture
@@ -196,3 +201,41 @@ def test_a_task_that_fails_is_marked_as_failed(monkeypatch: pytest.MonkeyPatch) 
     work()
     failed = DBTaskResult.objects.get()
     assert (failed.status, failed.exception_class_path) == (TaskResultStatus.FAILED, "builtins.ValueError")
+
+
+def test_who_was_told_to_stop_does_not_begin_anew_when_the_database_goes_away(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task fails by a deadlock or a lost connection after the signal: the next life has none."""
+    lives: list[str] = []
+
+    def ends_by_a_lost_connection(worker: Worker) -> None:
+        lives.append(worker.worker_id)
+        assert len(lives) == 1, "it goes on, and nobody tells it again"
+        worker.running_task = True
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise OperationalError
+
+    monkeypatch.setattr(Worker, "was_told_to_stop", False)
+    monkeypatch.setattr(Worker, "run", ends_by_a_lost_connection)
+    before = {number: signal.getsignal(number) for number in _TOLD_BY}
+    try:
+        call_command("db_worker", "--no-startup-delay")
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert len(lives) == 1
+
+
+def test_a_signal_between_two_lives_holds_for_the_second(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Worker, "was_told_to_stop", True)
+    worker = Worker(
+        queue_names=["*"],
+        interval=0.01,
+        batch=False,
+        backend_name="default",
+        startup_delay=False,
+        max_tasks=None,
+        worker_id="second",
+        excluded_queue_names=[],
+    )
+    monkeypatch.setattr(worker, "_run_next", lambda _: pytest.fail("it takes a task"))
+    worker.run()

@@ -171,7 +171,8 @@ def test_the_database_is_killed_and_comes_back_under_load(cluster: PostgreSQL) -
                 time.sleep(0.7)
                 cluster.start()
             time.sleep(1)
-        assert set(load.statuses) == {200, 503}
+        # Where each restart is bridged over, which ten seconds of waiting allow, nobody is told 503.
+        assert {200} <= set(load.statuses) <= {200, 503}
         assert not load.wrong
         assert {load.pull() for _ in range(20)} == {200}
         events = pushed(service.environment["DATABASE_URL"])

@@ -44,7 +44,7 @@ class Command(ExampleCommand, db_worker.Command):
 
     def handle(self, *, worker_id: str | None, batch: bool, **options: Any) -> None:
         tracing.start()
-        while True:
+        while not QuickWorker.was_told_to_stop:
             # Each life has a name of its own: a task that a lost connection left RUNNING belongs to no living worker then.
             name = worker_id or get_random_string(32)
             try:
@@ -56,4 +56,5 @@ class Command(ExampleCommand, db_worker.Command):
                     raise
                 logger.warning("The database is away; trying again: %s", error)
                 connection.close()
-                time.sleep(PAUSE)
+                if not QuickWorker.was_told_to_stop:
+                    time.sleep(PAUSE)
