@@ -1,8 +1,11 @@
 """The gunicorn worker: threads, and JSON for what gunicorn answers itself."""
 
+import errno
 import json
 import select
+import selectors
 import threading
+import time
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -13,6 +16,7 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from internal_api.draining import is_draining
 from settings.after_answers import AfterAnswers
+from settings.request_heads import HeadTooLargeError, has_begun, head_is_ready, keep_waiting
 
 # What has a status of its own; every other request that cannot be parsed is 400.
 _STATUSES: dict[type[Exception], HTTPStatus] = {
@@ -37,6 +41,10 @@ def status_of(error: Exception) -> HTTPStatus:
 BY_WORKHORSE = "GITLAB-WORKHORSE"
 """A header that GitLab Workhorse puts on every request that it passes on."""
 
+SEND_SECONDS = 20.0
+SEND_RATE = 10 * 1024
+"""What a client has to take of an answer: so many bytes a second, after so many seconds."""
+
 
 class HoldingSocket:
     """A connection's socket during one request; the application may have the answer held back, which then waits without a thread."""
@@ -57,7 +65,18 @@ class HoldingSocket:
         if self.seconds > 0:
             self.held.append(bytes(data))
         else:
+            self._send(data)
+
+    def _send(self, data: bytes) -> None:
+        """Send within a bounded time: a client that asks and never reads holds no thread without end."""
+        before = self.sock.gettimeout()
+        self.sock.settimeout(SEND_SECONDS + len(data) / SEND_RATE)
+        try:
             self.sock.sendall(data)
+        except TimeoutError as error:
+            raise BrokenPipeError(errno.EPIPE, "The client does not take its answer.") from error
+        finally:
+            self.sock.settimeout(before)
 
 
 class ServiceWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
@@ -69,6 +88,7 @@ class ServiceWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
     def init_process(self) -> None:
         self.after_answers = AfterAnswers()
         self.here = threading.local()
+        self.pending_looked_at = 0.0
         super().init_process()
 
     def run(self) -> None:
@@ -79,6 +99,40 @@ class ServiceWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         """Remember whose request this thread has."""
         self.here.conn = conn
         return super().handle(conn)
+
+    def enqueue_req(self, conn: Any) -> None:
+        """Give a connection to a thread once the head of its request is there; until then no thread waits for it."""
+        try:
+            if self.cfg.is_ssl or head_is_ready(conn, self.cfg.limit_request_line):
+                conn.data_ready, conn.head_until = True, None
+                super().enqueue_req(conn)
+                return
+            is_awaited = keep_waiting(conn, self.cfg.keepalive)
+        except HeadTooLargeError:
+            self.handle_error(None, conn.sock, conn.client, errors.LimitRequestHeaders("The head is too large."))
+            is_awaited = False
+        if is_awaited:
+            self.pending_conns.append(conn)
+            self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
+        else:
+            self._give_up(conn)
+
+    def murder_pending(self) -> None:
+        """Close the connections whose head does not come; of a worker that ends, also those that have said nothing yet."""
+        now = time.monotonic()
+        if now < self.pending_looked_at + 0.5:
+            return
+        self.pending_looked_at = now
+        for conn in list(self.pending_conns):
+            if conn.timeout <= now or not (self.alive or has_begun(conn)):
+                self.pending_conns.remove(conn)
+                self.poller.unregister(conn.sock)
+                self._give_up(conn)
+
+    def _give_up(self, conn: Any) -> None:
+        self.nr_conns -= 1
+        conn.close = partial(self._close, conn)
+        conn.close(graceful=True)
 
     def finish_request(self, conn: Any, fs: Any) -> None:
         """In the thread that accepts connections: see a held answer off first, and close without waiting for the client."""

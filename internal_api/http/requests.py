@@ -54,8 +54,9 @@ class ServiceRequest(WSGIRequest):
             raise RequestDataTooBig(f"The body may have {self.body_limit} bytes at most.")
         if self._declared is None:
             _refuse_large_chunks(self._stream, self.body_limit)
-        with _SocketDeadline(self.META.get("gunicorn.socket")):
-            body = _read(self._stream.read, self.body_limit)
+        deadline = time.monotonic() + BODY_SECONDS
+        with _SocketDeadline(self.META, deadline):
+            body = _read(self._stream.read, self.body_limit, deadline)
         if self._declared is not None and len(body) < self._declared:
             raise UnreadablePostError("The body ended before its Content-Length.")
         return body
@@ -72,7 +73,7 @@ class ServiceRequest(WSGIRequest):
         self._read_started = True
         deadline = time.monotonic() + BODY_SECONDS + limit / least_rate
         total = 0
-        with _SocketDeadline(self.META.get("gunicorn.socket")):
+        with _SocketDeadline(self.META, deadline):
             while piece := _next_piece(self._stream.read, limit + 1 - total):
                 total += len(piece)
                 if total > limit:
@@ -130,8 +131,7 @@ def _refuse_large_chunks(stream: Any, limit: int) -> None:
     reader.parse_chunk_size = bounded
 
 
-def _read(read: Callable[[int], bytes], limit: int) -> bytes:
-    deadline = time.monotonic() + BODY_SECONDS
+def _read(read: Callable[[int], bytes], limit: int, deadline: float) -> bytes:
     pieces: list[bytes] = []
     total = 0
     while True:
@@ -156,16 +156,35 @@ def _next_piece(read: Callable[[int], bytes], most: int) -> bytes:
 
 
 class _SocketDeadline:
-    """A time-out on the client's socket while its body is read: a client that goes silent holds no thread."""
+    """Time-outs on the client's socket while its body is read: a client that goes silent, or sends a byte now and then, holds no thread.
 
-    def __init__(self, socket: Any) -> None:
+    gunicorn receives until it has the piece that was asked for, so the deadline is looked at there.
+    """
+
+    def __init__(self, environ: dict[str, Any], deadline: float) -> None:
+        socket = environ.get("gunicorn.socket")
         self._socket = socket if hasattr(socket, "settimeout") else None
+        reader = getattr(environ.get("wsgi.input"), "reader", None)
+        owner = reader if hasattr(reader, "unreader") else getattr(reader, "req", None)
+        self._unreader = getattr(owner, "unreader", None)
+        self._deadline = deadline
 
     def __enter__(self) -> None:
         if self._socket is not None:
             self._before = self._socket.gettimeout()
             self._socket.settimeout(SOCKET_SECONDS)
+        if self._unreader is not None:
+            receive, deadline = self._unreader.chunk, self._deadline
+
+            def chunk(*args: Any, **kwargs: Any) -> Any:
+                if time.monotonic() > deadline:
+                    raise TimeoutError("The body came too slowly.")
+                return receive(*args, **kwargs)
+
+            self._unreader.chunk = chunk
 
     def __exit__(self, *_: object) -> None:
         if self._socket is not None:
             self._socket.settimeout(self._before)
+        if self._unreader is not None:
+            del self._unreader.chunk

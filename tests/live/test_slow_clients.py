@@ -1,0 +1,103 @@
+"""Clients that send part of a request and then nothing, or a byte now and then, straight at the service."""
+
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.live.service import Service, temporary_directory
+
+pytestmark = [pytest.mark.live]
+THREADS = 4
+GUARD = 300
+
+
+@pytest.fixture(scope="module")
+def edge() -> Iterator[Service]:
+    directory = temporary_directory()
+    running = Service(directory, workers=1, variables={"WEB_THREADS": str(THREADS)})
+    running.start()
+    running.seed({"users": [{"id": 2, "username": "ann"}]})
+    yield running
+    running.stop()
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def connection(service: Service, data: bytes = b"") -> socket.socket:
+    opened = socket.create_connection(("127.0.0.1", service.port), timeout=GUARD)
+    opened.sendall(data)
+    return opened
+
+
+@pytest.mark.parametrize("data", [b"", b"GET /livez HTTP/1.1\r\nHost: local"])
+def test_clients_without_a_whole_head_hold_no_thread(edge: Service, data: bytes) -> None:
+    """None of them is closed before all requests are answered: only threads that are free can have answered."""
+    strangers = [connection(edge, data) for _ in range(5 * THREADS)]
+    try:
+        assert edge.ask("discover?user_id=2").status == 200
+    finally:
+        for stranger in strangers:
+            stranger.close()
+
+
+def test_half_a_head_is_not_waited_for_without_end(edge: Service) -> None:
+    with connection(edge, b"GET /livez HTTP/1.1\r\nHost: local") as stranger:
+        assert stranger.recv(100) == b""
+
+
+def test_a_head_in_pieces_is_one_request_and_pipelined_ones_are_two(edge: Service) -> None:
+    with connection(edge, b"GET /livez HTTP/1.1\r\nHost: local") as client:
+        time.sleep(0.2)
+        client.sendall(b"host\r\n\r\nGET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        answers = b""
+        while piece := client.recv(65536):
+            answers += piece
+    assert answers.count(b"HTTP/1.1 200") == 2
+
+
+def test_a_head_that_is_too_large_is_431(edge: Service) -> None:
+    with connection(edge, b"GET /livez HTTP/1.1\r\n" + b"X-A: aaaaaaaa\r\n" * 8_000) as client:
+        assert client.recv(100).startswith(b"HTTP/1.1 431 ")
+
+
+def test_a_body_of_single_bytes_has_a_deadline(edge: Service) -> None:
+    """A byte every few seconds keeps each single wait short; the whole takes BODY_SECONDS at most."""
+    token = edge.shell_token()
+    head = f"POST /api/v4/internal/pre_receive HTTP/1.1\r\nHost: localhost\r\nGitlab-Shell-Api-Request: {token}\r\n"
+    with connection(edge, head.encode() + b"Content-Type: application/json\r\nContent-Length: 50000\r\n\r\n") as client:
+        finished = threading.Event()
+
+        def drip() -> None:
+            while not finished.wait(3):
+                try:
+                    client.sendall(b" ")
+                except OSError:
+                    return
+
+        thread = threading.Thread(target=drip, daemon=True)
+        thread.start()
+        try:
+            assert client.recv(100).startswith(b"HTTP/1.1 400 ")
+        finally:
+            finished.set()
+            thread.join()
+
+
+def test_clients_that_never_read_their_answers_hold_no_thread_without_end(edge: Service) -> None:
+    """Each asks for more than the kernel's buffers hold."""
+    strangers = []
+    try:
+        for _ in range(2 * THREADS):
+            stranger = socket.socket()
+            stranger.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            stranger.connect(("127.0.0.1", edge.port))
+            stranger.sendall(b"GET /api/schema/ HTTP/1.1\r\nHost: localhost\r\n\r\n" * 30)
+            strangers.append(stranger)
+        time.sleep(20)  # until the buffers are full: strangers are answered at a pace
+        assert edge.ask("discover?user_id=2").status == 200
+    finally:
+        for stranger in strangers:
+            stranger.close()
