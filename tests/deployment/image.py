@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.deployment.newer_debian import mirror
 from tests.deployment.scratch_root import ROOT, ScratchRoot
 
 BASE = "localhost/stand-in-for-python:3.13-slim-trixie"
@@ -74,10 +75,9 @@ def make_base() -> None:
     images = json.loads(buildah("images", "--json") or "[]")
     if any(BASE in (image.get("names") or []) for image in images):
         return
-    mirror = subprocess.run(["apt-get", "indextargets", "--format", "$(REPO_URI)"], check=True, capture_output=True, text=True)
     with tempfile.TemporaryDirectory(dir=ROOT / "var") as temporary:
         root = Path(temporary) / "root"
-        command = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", "trixie", str(root), mirror.stdout.split()[0]]
+        command = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", "trixie", str(root), mirror()]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         (root / "usr/local/bin/python").symlink_to("/usr/bin/python3")
         for directory in ("var/cache/apt/archives", "var/lib/apt/lists"):

@@ -1,6 +1,7 @@
 """PostgreSQL as fleets run it: with a standby that can be promoted, and behind PgBouncer."""
 
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -12,6 +13,8 @@ from pathlib import Path
 
 from tests.live.service import ROOT
 from tests.servers import START_SECONDS, MissingProgramsError, PostgreSQL, answers, connected, free_port, wait_until
+
+PROGRAM = "usr/sbin/pgbouncer"
 
 
 class Standby(PostgreSQL):
@@ -72,43 +75,52 @@ def send(processes: list[int], sent: signal.Signals) -> None:
 
 
 class PgBouncer:
-    """PgBouncer with the file that is shipped; only addresses and file names are others, and what a test says."""
+    """PgBouncer with the file that is shipped; only addresses and file names are others, and what a test says.
 
-    def __init__(self, cluster: PostgreSQL, changes: dict[str, str]) -> None:
-        program = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
-        if program is None:
+    `root` is where it is installed, for one that is run with chroot.
+    """
+
+    def __init__(self, cluster: PostgreSQL, changes: dict[str, str], root: Path = Path("/")) -> None:
+        if not (root / PROGRAM).exists():
             raise MissingProgramsError("PgBouncer is not installed (Debian: apt-get install pgbouncer).")
-        self.program, self.cluster, self.port = program, cluster, free_port()
-        self.directory = Path(tempfile.mkdtemp(prefix="pgbouncer-"))
+        self.root, self.cluster, self.port = root, cluster, free_port()
+        self.directory = Path(tempfile.mkdtemp(prefix="pgbouncer-", dir=root / "tmp"))
+        self.inside = Path("/") / self.directory.relative_to(root)
         text = (ROOT / "deploy" / "pgbouncer.ini").read_text()
         ours = {
             "control_plane = host=10.0.0.31 port=5432 dbname=control_plane": f"* = host=127.0.0.1 port={cluster.port}",
             "listen_port = 6432": f"listen_port = {self.port}",
-            "/etc/pgbouncer/userlist.txt": str(self.directory / "userlist.txt"),
+            "/etc/pgbouncer/userlist.txt": str(self.inside / "userlist.txt"),
         }
         for shipped, other in (ours | changes).items():
             assert text.count(shipped) == 1, shipped
             text = text.replace(shipped, other)
         (self.directory / "userlist.txt").write_text('"control_plane" "secret"\n')
-        (self.directory / "pgbouncer.ini").write_text(f"{text}\nunix_socket_dir = {self.directory}\n")
+        (self.directory / "pgbouncer.ini").write_text(f"{text}\nunix_socket_dir = {self.inside}\n")
         if os.geteuid() == 0:
             shutil.chown(self.directory, cluster.user)
         self.process: subprocess.Popen[bytes] | None = None
 
-    @staticmethod
-    def version() -> tuple[int, ...]:
-        """Which one is installed."""
-        told = subprocess.run(["pgbouncer", "--version"], capture_output=True, text=True, check=True, env={"PATH": "/usr/sbin:/usr/bin"})
+    def command(self, *arguments: str) -> list[str]:
+        """Return what runs the program, as the cluster's user: it refuses to run as root."""
+        command = [f"/{PROGRAM}", *arguments]
+        if os.geteuid() != 0:
+            return command
+        user = pwd.getpwnam(self.cluster.user)
+        return ["chroot", f"--userspec={user.pw_uid}:{user.pw_gid}", "--groups=", str(self.root), *command]
+
+    def version(self) -> tuple[int, ...]:
+        """Which one it is."""
+        told = subprocess.run(self.command("--version"), capture_output=True, text=True, check=True)
         found = re.search(r"PgBouncer (\d+)\.(\d+)", told.stdout)
         assert found is not None
         return tuple(map(int, found.groups()))
 
     def start(self) -> None:
-        command = [self.program, str(self.directory / "pgbouncer.ini")]
-        if os.geteuid() == 0:
-            command = ["setpriv", f"--reuid={self.cluster.user}", f"--regid={self.cluster.user}", "--init-groups", "--reset-env", *command]
         with (self.directory / "log").open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.directory)
+            self.process = subprocess.Popen(
+                self.command(str(self.inside / "pgbouncer.ini")), stdout=log, stderr=log, env={"PATH": "/usr/sbin:/usr/bin"}
+            )
         wait_until(lambda: answers(self.port), "PgBouncer")
 
     def url(self, database: str) -> str:

@@ -10,12 +10,14 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import environ
 import pytest
 
+from tests.deployment.newer_debian import root_with
 from tests.deployment.pages import page
 from tests.deployment.postgresql_servers import PgBouncer, Standby, stopped
 from tests.live.service import ROOT, Service
@@ -185,8 +187,8 @@ def test_the_page_names_several_hosts_as_the_failover_is_tried() -> None:
 
 
 @contextmanager
-def pooled(cluster: PostgreSQL, **changes: str) -> Iterator[PgBouncer]:
-    bouncer = PgBouncer(cluster, changes)
+def pooled(cluster: PostgreSQL, root: Path = Path("/"), **changes: str) -> Iterator[PgBouncer]:
+    bouncer = PgBouncer(cluster, changes, root)
     try:
         bouncer.start()
         yield bouncer
@@ -228,31 +230,49 @@ def test_behind_pgbouncer_with_the_documented_settings_everything_works(role: Po
         everything_works(bouncer.url(name), "false")
 
 
-@pytest.mark.skipif(PgBouncer.version() < (1, 21), reason="PgBouncer knows prepared statements since 1.21")
-def test_behind_a_pgbouncer_that_knows_prepared_statements_they_work(role: PostgreSQL) -> None:
+@pytest.fixture(scope="module")
+def newer() -> Path:
+    """The root of a Debian whose PgBouncer knows prepared statements."""
+    return root_with("trixie", "pgbouncer")
+
+
+def test_behind_a_pgbouncer_that_knows_prepared_statements_they_work(role: PostgreSQL, newer: Path) -> None:
     name = new_database(role, "pooled_and_prepared")
-    with pooled(role, **{"; max_prepared_statements": "max_prepared_statements"}) as bouncer:
+    with pooled(role, newer, **{"; max_prepared_statements": "max_prepared_statements"}) as bouncer:
+        assert bouncer.version() >= (1, 21)
         everything_works(bouncer.url(name), "true")
+
+
+def refused(service: Service, sentence: str) -> None:
+    """The service does not start, and neither does `migrate --check`, which systemd asks before it starts it."""
+    gunicorn = [sys.executable, "-m", "gunicorn", "-c", "settings/gunicorn.py", "settings.wsgi"]
+    for command in (gunicorn, [sys.executable, "manage.py", "migrate", "--check"]):
+        done = subprocess.run(
+            command, cwd=ROOT, env=service.environment, capture_output=True, text=True, check=False, timeout=START_SECONDS
+        )
+        assert done.returncode != 0, command
+        assert sentence in done.stderr, done.stderr
+
+
+NOT_KEPT = "The pooler before PostgreSQL does not keep prepared statements: set DATABASE_PREPARED_STATEMENTS=false"
+
+
+def test_a_newer_pgbouncer_that_is_told_to_keep_no_prepared_statement_is_refused(role: PostgreSQL, newer: Path, tmp_path: Path) -> None:
+    name = new_database(role, "newer_and_refused")
+    with pooled(role, newer, **{"; max_prepared_statements = 200": "max_prepared_statements = 0"}) as bouncer:
+        refused(Service(tmp_path, variables={"DATABASE_URL": bouncer.url(name), "LOG_FORMAT": "text"}), NOT_KEPT)
 
 
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({}, "The pooler before PostgreSQL does not keep prepared statements: set DATABASE_PREPARED_STATEMENTS=false"),
+        ({}, NOT_KEPT),
         ({"ignore_startup_parameters = options": ""}, "PgBouncer refuses the start-up options: set ignore_startup_parameters = options"),
     ],
     ids=["prepared statements that nobody keeps", "start-up options"],
 )
 def test_a_combination_that_cannot_work_refuses_to_start(role: PostgreSQL, tmp_path: Any, changes: dict[str, str], sentence: str) -> None:
-    """The service, and `migrate --check`, which systemd asks before it starts it."""
     name = f"refused_{len(changes)}"
     new_database(role, name)
     with pooled(role, **changes) as bouncer:
-        service = Service(tmp_path, variables={"DATABASE_URL": bouncer.url(name), "LOG_FORMAT": "text"})
-        gunicorn = [sys.executable, "-m", "gunicorn", "-c", "settings/gunicorn.py", "settings.wsgi"]
-        for command in (gunicorn, [sys.executable, "manage.py", "migrate", "--check"]):
-            done = subprocess.run(
-                command, cwd=ROOT, env=service.environment, capture_output=True, text=True, check=False, timeout=START_SECONDS
-            )
-            assert done.returncode != 0, command
-            assert sentence in done.stderr, done.stderr
+        refused(Service(tmp_path, variables={"DATABASE_URL": bouncer.url(name), "LOG_FORMAT": "text"}), sentence)
