@@ -118,10 +118,13 @@ bench-pushes: venv  ## how long pushes of many refs take, on PostgreSQL
 bench-threads: venv  ## what the threads of a gunicorn process cost
 	env -u DATABASE_URL -u REDIS_URL $(BIN)/python -m benchmarks.threads
 
+bench-worker: venv  ## CPU of a worker for each followed push, and how long a push takes to its webhooks
+	$(BIN)/python -m tests.servers -- $(BIN)/python -m benchmarks.worker
+
 bench-scim: venv  ## provisioning by SCIM at size, on PostgreSQL
 	$(BIN)/python -m tests.servers -- $(BIN)/python -m benchmarks.scim
 
 protocol: venv  ## compile the messages of repositories/gitaly anew
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. repositories/gitaly/gitaly.proto
 
-.PHONY: deployment costs bench-costs bench-threads profile mutation fuzz chaos demo openapi production bench bench-pushes bench-scim protocol help venv run test test-sqlite test-postgresql lint check format requirements
+.PHONY: deployment costs bench-costs bench-threads profile mutation fuzz chaos demo openapi production bench bench-pushes bench-scim bench-worker protocol help venv run test test-sqlite test-postgresql lint check format requirements
