@@ -187,7 +187,7 @@ def test_the_page_names_several_hosts_as_the_failover_is_tried() -> None:
 
 
 @contextmanager
-def pooled(cluster: PostgreSQL, root: Path = Path("/"), **changes: str) -> Iterator[PgBouncer]:
+def pooled(cluster: PostgreSQL, root: Path = Path("/"), /, **changes: str) -> Iterator[PgBouncer]:
     bouncer = PgBouncer(cluster, changes, root)
     try:
         bouncer.start()
