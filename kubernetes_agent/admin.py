@@ -1,11 +1,13 @@
 """Agents, their tokens, what they count and what they find, for administrators. No token and no key is ever shown."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils import timezone
 
 from accounts.models import User
 from internal_api.admin import ReadOnlyAdmin
@@ -21,6 +23,7 @@ from kubernetes_agent.models import (
     UsageCounter,
     Vulnerability,
 )
+from kubernetes_agent.selectors.agents import with_last_seen
 from kubernetes_agent.selectors.metrics import CounterReading, UniqueReading, counter_readings, unique_readings
 from kubernetes_agent.services.tokens import revoke_agent_token, rotate_agent_token
 
@@ -29,13 +32,41 @@ from kubernetes_agent.services.tokens import revoke_agent_token, rotate_agent_to
 class AgentAdmin(admin.ModelAdmin):
     """Agents; new ones are made by `create_agent`."""
 
-    list_display = ("name", "project", "created_by", "agent_version", "kubernetes_version", "has_vulnerabilities")
+    list_display = (
+        "name",
+        "project_path",
+        "connected",
+        "last_seen",
+        "agent_version",
+        "kubernetes_version",
+        "created_by",
+        "has_vulnerabilities",
+    )
     list_filter = ("has_vulnerabilities",)
     search_fields = ("name", "project__route__path")
-    list_select_related = ("project", "created_by")
+    list_select_related = ("project__route", "created_by")
     readonly_fields = ("project", "name", "agent_version", "kubernetes_version", "architecture", "has_vulnerabilities", "created_at")
     autocomplete_fields = ("created_by",)
     show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Agent]:
+        """Return the agents with whether they are connected."""
+        return with_last_seen(super().get_queryset(request), timezone.now())
+
+    @admin.display(description="project", ordering="project__route__path")
+    def project_path(self, agent: Agent) -> str:
+        """The full path of the project that holds the configuration."""
+        return agent.project.route.path
+
+    @admin.display(description="connected", boolean=True)
+    def connected(self, agent: Agent) -> bool:
+        """Whether one of its active tokens was used within the last hour."""
+        return bool(getattr(agent, "is_connected"))  # noqa: B009  annotated by get_queryset
+
+    @admin.display(description="last seen", ordering="last_seen_at", empty_value="never")
+    def last_seen(self, agent: Agent) -> datetime | None:
+        """When one of its tokens was last used, to the hour."""
+        return getattr(agent, "last_seen_at")  # type: ignore[no-any-return]  # noqa: B009  annotated by get_queryset
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -85,10 +116,17 @@ class AgentEventAdmin(ReadOnlyAdmin):
 class AgentAuthorizationAdmin(ReadOnlyAdmin):
     """Where agents may be used, as their configuration files say."""
 
-    list_display = ("agent", "kind", "project", "group", "config")
+    list_display = ("agent", "kind", "opened_to", "config")
     list_filter = ("kind",)
     search_fields = ("agent__name", "project__route__path", "group__route__path")
-    list_select_related = ("agent", "project", "group")
+    list_select_related = ("agent", "project__route", "group__route")
+
+    @admin.display(description="open to")
+    def opened_to(self, authorization: AgentAuthorization) -> str:
+        """The kind and full path of the project or group."""
+        if authorization.project is not None:
+            return f"project {authorization.project.route.path}"
+        return f"group {authorization.group.route.path}" if authorization.group is not None else ""
 
 
 @admin.register(SecurityPolicy)

@@ -1,7 +1,7 @@
 """Adding up what kas has counted (contract: kubernetes-agent 2.5 and 2.6). Not idempotent, as upstream: a repeated call counts again."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
-from internal_api.statements import day
+from internal_api.statements import day, existing_ids
 from kubernetes_agent.metric_names import CI_TUNNEL_USERS, REGISTRATION, UNIQUE_USERS
 from kubernetes_agent.models import Agent
 from kubernetes_agent.unique_store import add_seen, monday
@@ -52,7 +52,7 @@ def increase_counters(numbers: Mapping[str, int]) -> None:
 
 def record_usage(counters: Mapping[str, int], unique: Mapping[str, Collection[int]]) -> None:
     """Counters, and who and what was seen; users who do not exist are left out."""
-    users = _existing(User, (user for name in UNIQUE_USERS for user in unique.get(name, ())))
+    users = existing_ids(User, (user for name in UNIQUE_USERS for user in unique.get(name, ())))
     seen = {name: [entity for entity in entities if name not in UNIQUE_USERS or entity in users] for name, entities in unique.items()}
     events = {f"events.{name}": len(seen[name]) for name in UNIQUE_USERS if seen.get(name)}
     with transaction.atomic():
@@ -64,8 +64,8 @@ def record_events(uses: Mapping[str, Sequence[ProxyUse]], registrations: Sequenc
     """Who used the proxy, and which agents came; items of projects that do not exist are left out."""
     all_uses = [use for items in uses.values() for use in items]
     named = [use.project_id for use in all_uses] + [registration.project_id for registration in registrations]
-    projects = _existing(Project, (project for project in named if project is not None))
-    users = _existing(User, (use.user_id for use in all_uses if use.user_id is not None))
+    projects = existing_ids(Project, (project for project in named if project is not None))
+    users = existing_ids(User, (use.user_id for use in all_uses if use.user_id is not None))
     kept = {name: [use for use in items if use.project_id in projects] for name, items in uses.items()}
     kept[CI_TUNNEL_USERS] = [use for items in kept.values() for use in items]
     known = [registration for registration in registrations if registration.project_id in projects]
@@ -81,13 +81,7 @@ def record_events(uses: Mapping[str, Sequence[ProxyUse]], registrations: Sequenc
 def _keep_properties(registrations: Sequence[Registration]) -> None:
     """Write down what the agents told of themselves last: a query for all, and one for each agent that exists."""
     latest = {(registration.agent_id, registration.project_id): registration for registration in registrations}
-    named = {agent_id for agent_id, _ in latest if agent_id is not None}
-    for agent in Agent.objects.filter(pk__in=named).only("pk", "project_id"):
-        told = latest.get((agent.pk, agent.project_id))
-        if told is not None:
-            Agent.objects.filter(pk=agent.pk).update(**told.properties)
-
-
-def _existing(model: type[User | Project], ids: Iterable[int]) -> set[int]:
-    wanted = set(ids)
-    return set(model._default_manager.filter(pk__in=wanted).values_list("pk", flat=True)) if wanted else set()  # noqa: SLF001  the default manager
+    named = existing_ids(Agent, (agent_id for agent_id, _ in latest if agent_id is not None))
+    for (agent_id, project_id), told in latest.items():
+        if agent_id in named:
+            Agent.objects.filter(pk=agent_id, project_id=project_id).update(**told.properties)

@@ -12,8 +12,7 @@ from internal_api.errors import ForbiddenError
 from internal_api.statements import moment
 from kubernetes_agent.findings import Finding, IdentifierReport, ScannerReport
 from kubernetes_agent.models import Agent, Identifier, Scanner, StateTransition, Vulnerability, VulnerabilityState
-from repositories.policy import Role
-from repositories.selectors.roles import roles_in_projects
+from kubernetes_agent.selectors.agents import may_report
 
 # `updated_at` marks what this very scan has resolved, so that the second statement finds it again: two statements, however many uuids.
 _RESOLVE = """
@@ -27,10 +26,8 @@ SELECT uuid, %s, %s FROM kubernetes_agent_vulnerability WHERE agent_id = %s AND 
 
 
 def check_reporter(agent: Agent) -> None:
-    """Raise ForbiddenError unless whoever made the agent may keep the project's vulnerabilities: a maintainer or above."""
-    creator = agent.created_by
-    role = roles_in_projects(creator.pk, [agent.project_id]).get(agent.project_id, 0) if creator is not None else 0
-    if role < Role.MAINTAINER:
+    """Raise ForbiddenError unless the agent's reports are accepted."""
+    if not may_report(agent):
         raise ForbiddenError
 
 

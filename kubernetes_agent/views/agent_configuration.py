@@ -6,6 +6,7 @@ from rest_framework.request import Request
 
 from internal_api.declared_parameters import DeclaredParameters
 from internal_api.json_input import InvalidJSONError, decode_embedded
+from internal_api.logs import note
 from internal_api.responses import EmptyResponse
 from internal_api.views.base import KasViewSet
 from kubernetes_agent.selectors.agents import get_agent
@@ -20,7 +21,9 @@ class AgentConfigurationViewSet(KasViewSet):
         agent_id = declared.required_integer("agent_id")
         config = _config(declared)
         declared.check()
-        apply_configuration(get_agent(agent_id), config)
+        agent = get_agent(agent_id)
+        note(request, agent_id=agent.pk)
+        apply_configuration(agent, config)
         return EmptyResponse()
 
 

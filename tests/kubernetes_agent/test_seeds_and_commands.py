@@ -11,9 +11,13 @@ import yaml
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from accounts.models import User
 from internal_api.digests import token_digest
 from kubernetes_agent.models import Agent, AgentEvent, AgentToken, ReceptiveConfiguration, SecurityPolicy, UniqueUse
+from kubernetes_agent.services.tokens import create_agent_token
 from repositories.models import Project
+from repositories.services.access import set_member
+from tests.factories import AgentFactory
 
 POLICY = {"name": "Nightly", "yaml": "actions: []\nrules: []"}
 COMPANY: dict[str, Any] = {
@@ -142,3 +146,46 @@ def test_old_events_and_weeks_go(rockets: Project) -> None:
     assert (removed["agent events"], removed["unique uses"]) == (3, 1)
     assert set(AgentEvent.objects.filter(agent__name="a").values_list("pk", flat=True)) == newest
     assert AgentEvent.objects.filter(agent__name="b").count() == 2
+
+
+def test_agents_are_listed_with_whether_they_are_connected(rockets: Project, ann: User) -> None:
+    """An agent is seen by any of its tokens, and connected by an active one within the hour (contract: kubernetes-agent 1.2, 8.2 #55)."""
+    now = timezone.now().replace(microsecond=0)
+    uses = {"here": (now, "active"), "gone": (now - timedelta(hours=2), "active"), "revoked": (now, "revoked"), "never": (None, "active")}
+    for name, (used, status) in uses.items():
+        agent = AgentFactory.create(project=rockets, name=name, created_by=ann, agent_version="18.9.0")
+        create_agent_token(agent=agent, name="t", status=status, last_used_at=used)
+        create_agent_token(agent=agent, name="unused")
+    told = {row["name"]: row for row in run("list_agents", "Acme/Rockets")}
+    assert {name: row["connected"] for name, row in told.items()} == {"here": True, "gone": False, "revoked": False, "never": False}
+    assert {name: row["last_seen_at"] for name, row in told.items()} == {
+        name: used.isoformat() if used else None for name, (used, _) in uses.items()
+    }
+    assert {(row["project"], row["agent_version"], row["created_by"]) for row in told.values()} == {("acme/rockets", "18.9.0", "ann")}
+
+
+def test_the_list_of_agents_is_a_table_for_people(rockets: Project) -> None:
+    AgentFactory.create(project=rockets, name="prod")
+    out = StringIO()
+    call_command("list_agents", stdout=out)
+    heading, line = out.getvalue().splitlines()
+    assert heading.split() == ["id", "project", "name", "connected", "last_seen_at", "agent_version", "kubernetes_version", "created_by"]
+    assert line.split()[1:] == ["acme/rockets", "prod", "no", "-", "-", "-", "-"]
+    with pytest.raises(CommandError, match="There is no project 'acme/missing'"):
+        call_command("list_agents", "acme/missing")
+
+
+def test_an_agent_whose_reports_would_be_refused_is_made_with_a_warning(rockets: Project, ann: User) -> None:
+    """Its creator must be a maintainer (contract: decisions 20)."""
+
+    def warned(*arguments: str) -> str:
+        err = StringIO()
+        call_command("create_agent", "acme/rockets", *arguments, stdout=StringIO(), stderr=err)
+        return err.getvalue()
+
+    set_member(rockets, ann, 30)
+    assert "Warning: No --created-by was given, so reports of vulnerabilities of this agent are refused" in warned("one")
+    assert "Warning: ann is no maintainer of acme/rockets" in warned("two", "--created-by", "ann")
+    set_member(rockets, ann, 40)
+    assert warned("three", "--created-by", "ann") == ""
+    assert Agent.objects.count() == 3

@@ -117,6 +117,19 @@ def test_events_of_people(kas: Client, store: Any, rockets: Project) -> None:
     assert seen() == dict.fromkeys((*UNIQUE_USERS, "agent_users_using_ci_tunnel"), (3, 3))
 
 
+@pytest.mark.parametrize("path", [USAGE, EVENTS])
+def test_more_ids_than_a_statement_takes_parameters_are_counted(kas: Client, store: Any, rockets: Project, ann: User, path: str) -> None:
+    """Kas repeats a set until it is accepted: one of 260,000 ids must not be refused for ever (65,535 on PostgreSQL, 250,000 on SQLite)."""
+    ids = range(ann.pk, ann.pk + 260_000)
+    items = [{"user_id": user, "project_id": rockets.pk} for user in ids]
+    registrations = [{"agent_id": number, "project_id": rockets.pk} for number in range(10**9, 10**9 + 70_000)]
+    if path == USAGE:
+        send(kas, path, {"unique_counters": {UNIQUE_USERS[0]: list(ids)}})
+    else:
+        send(kas, path, {"events": {UNIQUE_USERS[0]: items[:70_000], "register_agent_at_kas": registrations}})
+    assert seen()[UNIQUE_USERS[0]] == (1, 1)
+
+
 def test_an_unknown_user_is_an_event_of_nobody(kas: Client, store: Any, rockets: Project) -> None:
     send(kas, EVENTS, {"events": {UNIQUE_USERS[0]: [{"user_id": 999_999, "project_id": rockets.pk}, {"project_id": rockets.pk}]}})
     assert totals() == {f"events.{UNIQUE_USERS[0]}": 2, "events.agent_users_using_ci_tunnel": 2}
