@@ -83,5 +83,5 @@ def _keep_properties(registrations: Sequence[Registration]) -> None:
     latest = {(registration.agent_id, registration.project_id): registration for registration in registrations}
     named = existing_ids(Agent, (agent_id for agent_id, _ in latest if agent_id is not None))
     for (agent_id, project_id), told in latest.items():
-        if agent_id in named:
+        if agent_id in named and project_id is not None:
             Agent.objects.filter(pk=agent_id, project_id=project_id).update(**told.properties)

@@ -1,6 +1,7 @@
 """POST agent_configuration and authorize_proxy_user, GET receptive_agents (contract: kubernetes-agent 2.3, 2.4, 2.7, 8.5, 8.7, 8.11)."""
 
 import json
+import logging
 from datetime import date
 from typing import Any
 
@@ -74,11 +75,28 @@ def test_other_agents_keep_theirs(kas: Client, production: Agent) -> None:
 
 
 def test_outside_the_hierarchy_nothing_is_opened(kas: Client, production: Agent) -> None:
-    """kubernetes-agent 8.5 #91, #100; unknown paths are dropped without a word."""
+    """kubernetes-agent 8.5 #91, #100; unknown paths are dropped; the answer says nothing of them."""
     ProjectFactory.create(path="p", namespace=GroupFactory.create(path="other"))
     places = {"projects": [{"id": "other/p"}, {"id": "no/where"}], "groups": [{"id": "other"}, {"id": "none"}]}
     configure(kas, production, {"ci_access": places, "user_access": places})
     assert not AgentAuthorization.objects.exists()
+
+
+def test_the_log_names_the_paths_that_are_dropped(kas: Client, production: Agent, caplog: pytest.LogCaptureFixture) -> None:
+    places = {"projects": [{"id": f"no/where{n:02}"} for n in range(12)] + [{"id": "acme/rockets"}]}
+    with caplog.at_level(logging.WARNING, "kubernetes_agent"):
+        configure(kas, production, {"ci_access": places})
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith(f"Agent {production.pk} (production in acme/rockets): ci_access names")
+    assert "no/where00, no/where01" in line
+    assert line.endswith("no/where09 and 2 more")
+    assert "acme/rockets," not in line
+
+
+def test_a_configuration_that_is_of_use_leaves_no_warning(kas: Client, production: Agent, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "kubernetes_agent"):
+        configure(kas, production, {"ci_access": {"groups": [{"id": "acme"}]}})
+    assert not caplog.records
 
 
 def test_an_agent_in_a_persons_namespace_is_open_to_their_projects(kas: Client, ann: User) -> None:
