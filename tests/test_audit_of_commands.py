@@ -42,6 +42,7 @@ READING: dict[str, list[str]] = {
     "dump_seed": [],
     "explain_access": ["--user", "ann", "--project", "acme/rockets"],
     "kas_token": [],
+    "list_agents": [],
     "shell_token": [],
     "webhook_test": ["http://127.0.0.1:1/"],
 }
