@@ -10,6 +10,7 @@ from django.db.models.functions import Lower
 from accounts.models import (
     BLOCKED_STATES,
     BlockedBy,
+    ExtraEmail,
     PersonalAccessToken,
     SSHKey,
     UsageType,
@@ -18,7 +19,7 @@ from accounts.models import (
     UserType,
     default_blocker,
 )
-from accounts.services.personal_access_tokens import create_token
+from accounts.services.personal_access_tokens import create_token, new_token
 from accounts.services.ssh_keys import add_user_key, create_keys, new_user_key
 from accounts.services.users import change_user, create_user, create_users, new_user, set_extra_emails
 from accounts.ssh.public_key import InvalidPublicKeyError, parse_public_key
@@ -26,7 +27,9 @@ from internal_api.digests import token_digest
 from internal_api.models import InstanceSettings
 from internal_api.seeding import Entry, Report, Section, SeedError, register_key, register_section
 from internal_api.seeding.entries import Parser, boolean, children, choice, day, integer, located, moment, optional, text, texts
+from internal_api.seeding.registry import TogetherError
 from internal_api.seeding.rows import checked, distinct, matched_row, new_id, one_row, rows_by_id, update
+from internal_api.seeding.together import Changes, create_rows, insert_rows
 from internal_api.text import ascii_lower
 
 LEAST_SECRET_BYTES = 14  # 112 bits, as RFC 4226 wants
@@ -140,6 +143,26 @@ def load_extra_emails(report: Report, user: User, entry: Entry, key: str) -> Non
     report.changed("users", set_extra_emails(user, entry.read(key, texts)))
 
 
+def load_extra_emails_of_users(report: Report, waiting: Sequence[tuple[User, Entry]], key: str) -> None:
+    """The same for some users."""
+    users = distinct(user.pk for user, _ in waiting)
+    present: dict[int, dict[str, int]] = {}
+    for pk, user_id, email in ExtraEmail.objects.filter(user__in=users).values_list("pk", "user_id", "email"):
+        present.setdefault(user_id, {})[email] = pk
+    new: list[ExtraEmail] = []
+    gone: dict[int, str] = {}
+    for user, entry in waiting:
+        wanted, found = set(entry.read(key, texts)), present.get(user.pk, {})
+        report.changed("users", wanted != set(found))
+        new += [ExtraEmail(user=user, email=email) for email in sorted(wanted - set(found))]
+        gone |= {pk: email for email, pk in found.items() if email not in wanted}
+    if {email.lower() for email in gone.values()} & {extra.email.lower() for extra in new}:
+        raise TogetherError  # an address that goes from one user to another: the order counts
+    if gone:
+        ExtraEmail.objects.filter(pk__in=gone).delete()
+    create_rows(new)
+
+
 def load_keys(report: Report, user: User, entry: Entry, key: str) -> None:
     """Make or change the user's keys; they are looked up together, since there may be thousands."""
     found = list(children(entry.values[key], entry.at(key), _KEY))
@@ -223,6 +246,40 @@ def load_tokens(report: Report, user: User, entry: Entry, key: str) -> None:
             load_token(report, user, child)
 
 
+def load_tokens_of_users(report: Report, waiting: Sequence[tuple[User, Entry]], key: str) -> None:
+    """The same for some users: new tokens are made together."""
+    by_digest: dict[tuple[int, str], PersonalAccessToken] = {}
+    by_name: dict[tuple[int, str], PersonalAccessToken] = {}
+    for token in PersonalAccessToken.objects.filter(user__in=[user for user, _ in waiting]).order_by("pk"):
+        by_name.setdefault((token.user_id, token.name), token)
+        by_digest[token.user_id, token.token_digest] = token
+    changes, new = Changes(report, "personal_access_tokens"), []
+    names: set[tuple[int, str]] = set()
+    for user, child in ((user, child) for user, entry in waiting for child in children(entry.values[key], entry.at(key), _TOKEN)):
+        clear, name = child.get("token", optional(text)), child.get("name", text, "token")
+        row = by_digest.get((user.pk, token_digest(clear))) if clear else by_name.get((user.pk, name))
+        if child.is_absent or (row is None and (user.pk, name) in names):
+            raise TogetherError
+        values = _token_values(child)
+        if row is not None:
+            changes.add(row, values)
+            continue
+        names.add((user.pk, name))
+        chosen = {"scopes": ["api"], "expires_at": None, "revoked": False, **values, **new_id(child)}
+        made, secret = new_token(user=user, name=name, token=clear, **chosen)
+        made.clean_fields(exclude={"user", "scopes", "token_digest"})
+        new.append(made)
+        if not clear:
+            report.secret("personal_access_token", f"{user.username}/{name}", secret)
+    insert_rows(new)
+    report.count("personal_access_tokens", "created", len(new))
+    changes.write()
+
+
+def _token_values(entry: Entry) -> dict[str, Any]:
+    return entry.fields({"scopes": checked(PersonalAccessToken, "scopes", texts), "expires_at": optional(day), "revoked": boolean})
+
+
 def load_token(report: Report, user: User, entry: Entry) -> None:
     """Make or change one token."""
     clear = entry.get("token", optional(text))
@@ -232,7 +289,7 @@ def load_token(report: Report, user: User, entry: Entry) -> None:
     if entry.is_absent:
         _remove(report, "personal_access_tokens", row)
         return
-    values = entry.fields({"scopes": checked(PersonalAccessToken, "scopes", texts), "expires_at": optional(day), "revoked": boolean})
+    values = _token_values(entry)
     if row is None:
         scopes, expires_at = values.get("scopes", ["api"]), values.get("expires_at")
         chosen = {**new_id(entry), "revoked": values.get("revoked", False)}
@@ -248,6 +305,6 @@ def register() -> None:
     """Make the section and its keys known."""
     keys = {"id", "username", "password", "two_factor_secret", *_FIELDS}
     register_section(Section("users", order=20, keys=keys, load=load_user, load_many=load_users, model=User))
-    register_key("users", "extra_emails", 10, load_extra_emails)
+    register_key("users", "extra_emails", 10, load_extra_emails, load_many=load_extra_emails_of_users, whole=True)
     register_key("users", "keys", 20, load_keys, model=SSHKey, load_many=load_keys_of_users)
-    register_key("users", "personal_access_tokens", 30, load_tokens, model=PersonalAccessToken)
+    register_key("users", "personal_access_tokens", 30, load_tokens, model=PersonalAccessToken, load_many=load_tokens_of_users)

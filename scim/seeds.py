@@ -1,17 +1,23 @@
 """`saml`, `saml_group_links`, `scim_token` and `scim_identities` of groups, and `instance_scim`, in a seed file."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
 from django.db.models import F
+from django.db.models.functions import Lower
 
 from accounts.models import User
-from accounts.selectors.users import get_user
+from accounts.selectors.users import get_user, users_by_name
 from internal_api.digests import token_digest
 from internal_api.seeding import Entry, Report, Section, SeedError, register_key, register_section
 from internal_api.seeding.entries import boolean, children, choice, integer, located, text, texts
-from internal_api.seeding.rows import checked, update
+from internal_api.seeding.registry import TogetherError
+from internal_api.seeding.rows import checked, distinct, update
+from internal_api.seeding.together import Changes, insert_rows
 from internal_api.stored_values import create_row
+from internal_api.text import ascii_lower
 from repositories.models import AccessLevel, Namespace
 from scim.models import Identity, SamlGroupLink, SamlProvider, SCIMToken, Scope
 from scim.selectors.identities import by_extern_uid
@@ -118,6 +124,45 @@ def _load_identity(report: Report, scope: Scope, entry: Entry) -> None:
         report.changed("scim_identities", update(row, entry.fields({"active": boolean})))
 
 
+def _load_identities_of_many(report: Report, waiting: Sequence[tuple[Namespace | None, Entry]], key: str) -> None:
+    """The same for some scopes: users and identities are read together, and new ones are made together."""
+    extern = checked(Identity, "extern_uid", text)
+    found = []
+    scopes: dict[int, Scope] = {}
+    for group, entry in waiting:
+        scope = scope_of(group)
+        scope.group = group
+        scopes[scope.pk] = scope
+        found += [(scope, child) for child in children(entry.values[key], entry.at(key), _IDENTITY)]
+    uids = distinct((scope.pk, child.read("extern_uid", extern).lower()) for scope, child in found)
+    users = users_by_name(child.read("user", text) for _, child in found)
+    rows = Identity.objects.filter(scope__in=scopes)
+    of_users = {(row.scope_id, row.user_id): row for row in rows.filter(user__in=[user.pk for user in users.values()])}
+    of_uids = rows.annotate(extern_uid_lower=Lower("extern_uid")).filter(extern_uid_lower__in={uid for _, uid in uids})
+    present = {(row.scope_id, row.extern_uid.lower()): row for row in of_uids}
+    changes, new, taken = Changes(report, "scim_identities"), [], set()
+    for (scope, child), uid in zip(found, uids, strict=True):
+        user = users.get(ascii_lower(child.read("user", text)))
+        row = present.get(uid)
+        if child.is_absent or user is None or (scope.pk, user.pk) in taken or _pk(of_users.get((scope.pk, user.pk))) != _pk(row):
+            raise TogetherError
+        taken.add((scope.pk, user.pk))
+        if row is None:
+            active = child.get("active", boolean, default=True)
+            new.append(Identity(scope=scope, user=user, extern_uid=child.values["extern_uid"], active=active, **_id(child)))
+        else:
+            changes.add(row, child.fields({"active": boolean}))
+    insert_rows(new)
+    for pk, number in Counter(row.scope_id for row in new).items():
+        Scope.objects.filter(pk=pk).update(identity_count=F("identity_count") + number)
+    report.count("scim_identities", "created", len(new))
+    changes.write()
+
+
+def _pk(row: Identity | None) -> int | None:
+    return row.pk if row else None
+
+
 def _id(entry: Entry) -> dict[str, Any]:
     return {"id": entry.read("id", integer)} if "id" in entry else {}
 
@@ -153,11 +198,21 @@ def _identities_of_group(report: Report, group: Namespace, entry: Entry, key: st
     load_identities(report, group, entry, key)
 
 
+def _identities_of_groups(report: Report, waiting: Sequence[tuple[Namespace, Entry]], key: str) -> None:
+    for group, entry in waiting:
+        _top_level(entry, group, key)
+    _load_identities_of_many(report, waiting, key)
+
+
+def _identities_of_instance(report: Report, waiting: Sequence[tuple[Scope, Entry]], key: str) -> None:
+    _load_identities_of_many(report, [(None, entry) for _, entry in waiting], key)
+
+
 def register() -> None:
     """Make the section and the keys known."""
     register_key("groups", "saml", 300, load_saml)
     register_key("groups", "saml_group_links", 310, load_links)
     register_key("groups", "scim_token", 320, _token_of_group)
-    register_key("groups", "scim_identities", 330, _identities_of_group, model=Identity)
+    register_key("groups", "scim_identities", 330, _identities_of_group, model=Identity, load_many=_identities_of_groups)
     register_section(Section("instance_scim", order=50, keys={"token"}, load=load_instance, many=False))
-    register_key("instance_scim", "identities", 340, load_instance_identities, model=Identity)
+    register_key("instance_scim", "identities", 340, load_instance_identities, model=Identity, load_many=_identities_of_instance)

@@ -22,6 +22,18 @@ def generate_token() -> str:
     return PREFIX + secrets.token_urlsafe(20)
 
 
+def new_token(
+    *, user: User, name: str, scopes: Sequence[str], expires_at: date | None, token: str | None = None, **fields: Any
+) -> tuple[PersonalAccessToken, str]:
+    """A token that is not saved yet, and its clear text. Raises InvalidTokenRequestError for an unknown scope."""
+    unknown = next((scope for scope in scopes if scope not in SCOPES), None)
+    if unknown is not None:
+        raise InvalidTokenRequestError(f"There is no scope {unknown!r}.")
+    clear = token or generate_token()
+    row = PersonalAccessToken(user=user, name=name, scopes=list(scopes), expires_at=expires_at, token_digest=token_digest(clear), **fields)
+    return row, clear
+
+
 def create_token(
     *, user: User, name: str, scopes: Sequence[str], expires_at: date | None, token: str | None = None, **fields: Any
 ) -> tuple[PersonalAccessToken, str]:
@@ -29,11 +41,7 @@ def create_token(
 
     Raises InvalidTokenRequestError for an unknown scope, a blank or too long name, or a taken token.
     """
-    unknown = next((scope for scope in scopes if scope not in SCOPES), None)
-    if unknown is not None:
-        raise InvalidTokenRequestError(f"There is no scope {unknown!r}.")
-    clear = token or generate_token()
-    row = PersonalAccessToken(user=user, name=name, scopes=list(scopes), expires_at=expires_at, token_digest=token_digest(clear), **fields)
+    row, clear = new_token(user=user, name=name, scopes=scopes, expires_at=expires_at, token=token, **fields)
     try:
         row.clean_fields(exclude={"user", "scopes", "token_digest"})
         with transaction.atomic():

@@ -82,11 +82,16 @@ def add_deploy_key(
     *, key: str, owner: User | None = None, title: str = "", rules: Rules = (None,), may_be_expired: bool = False, **fields: object
 ) -> SSHKey:
     """A key of programs. One without an owner acts as the ghost user, who is made now if need be. Raises InvalidKeyError."""
-    parsed = read_key(key, rules)
+    row = new_deploy_key(key=key, owner=owner, title=title, rules=rules, **fields)
     if owner is None:
         ghost_user()
-    row = _row(parsed, user=owner, kind=KeyKind.DEPLOY, title=title or parsed.comment or "deploy key", **fields)
     return _save(row, may_be_expired=may_be_expired)
+
+
+def new_deploy_key(*, key: str, owner: User | None = None, title: str = "", rules: Rules = (None,), **fields: object) -> SSHKey:
+    """A key of programs that is not saved yet, nor validated. Raises InvalidKeyError."""
+    parsed = read_key(key, rules)
+    return _row(parsed, user=owner, kind=KeyKind.DEPLOY, title=title or parsed.comment or "deploy key", **fields)
 
 
 def record_key_use(key: SSHKey | None) -> None:

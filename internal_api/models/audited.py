@@ -55,6 +55,7 @@ class AuditedQuerySet(models.QuerySet[_Row]):
         before = {row.pk: row.audit_values() for row in rows}
         number = super(AuditedQuerySet, self.filter(pk__in=list(before))).update(**kwargs)
         after = self.model._base_manager.using(self.db).filter(pk__in=list(before))  # noqa: SLF001  the manager that sees all rows
+        after = after.select_related(*self.model.audit_related)
         events = [row.change_event(before[row.pk]) for row in after.order_by("pk")]
         write_events(events, self.db)
         return number

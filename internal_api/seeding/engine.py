@@ -12,7 +12,8 @@ from django.db.models import Model
 from internal_api.errors import DomainError
 from internal_api.models import InstanceSettings
 from internal_api.registrations import load_registrations
-from internal_api.seeding.batches import some_at_a_time
+from internal_api.seeding import batches
+from internal_api.seeding.batches import items_in, parts_of, some_at_a_time
 from internal_api.seeding.entries import LARGEST_ID, Entry, SeedError, listing, located
 from internal_api.seeding.ids import reserve_ids
 from internal_api.seeding.registry import Key, Section, TogetherError, registry
@@ -119,10 +120,28 @@ def _load_keys(report: Report, rows: list[tuple[str, Any, Entry]]) -> None:
     for place in sorted(waiting):
         name, key = found[place]
         done = 0
-        for batch in some_at_a_time(waiting[place]):
+        total = sum(items_in(entry.values[key.name]) for _, entry in waiting[place])
+        for batch in _pieces(key, waiting[place]):
             _load_key_of_some(key, report, batch)
-            done += len(batch)
-            report.progress(f"{name}.{key.name}", done, len(waiting[place]))
+            done += sum(items_in(entry.values[key.name]) for _, entry in batch)
+            report.progress(f"{name}.{key.name}", done, total)
+
+
+def _pieces(key: Key, waiting: list[tuple[Any, Entry]]) -> Iterator[list[tuple[Any, Entry]]]:
+    """Yield entries with so many items below the key that queries stay few; a long list is loaded in pieces."""
+    batch: list[tuple[Any, Entry]] = []
+    items = 0
+    for row, entry in waiting:
+        value = entry.values[key.name]
+        for part in [value] if key.whole or key.load_many is None else parts_of(value):
+            size = max(1, items_in(part))
+            if batch and (items + size > batches.BATCH or batch[-1][0] is row):
+                yield batch
+                batch, items = [], 0
+            batch.append((row, entry if part is value else Entry({key.name: part}, entry.path, {key.name})))
+            items += size
+    if batch:
+        yield batch
 
 
 def _load_key_of_some(key: Key, report: Report, batch: list[tuple[Any, Entry]]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from django.utils.dateparse import parse_date, parse_datetime
 
 from internal_api.errors import DomainError
+from internal_api.seeding.batches import ListPart
 from internal_api.stored_values import InvalidValueError
 
 LARGEST = 2**63 - 1
@@ -189,5 +190,6 @@ class Entry:
 
 def children(value: Any, path: str, known: Collection[str]) -> Iterator[Entry]:
     """The entries of a list; each may be marked absent."""
-    for index, item in enumerate(listing(value, path)):
+    first = value.first if isinstance(value, ListPart) else 0
+    for index, item in enumerate(listing(value, path), first):
         yield Entry(item, f"{path}[{index}]", {*known, "absent"})

@@ -45,7 +45,8 @@ class TogetherError(Exception):
 class Key:
     """A key inside a section's entries, loaded after all sections have their rows, in the order of `order`.
 
-    `model` is the table whose ids the entries below it may choose. `load_many` is to `load` what a section's is.
+    `model` is the table whose ids the entries below it may choose. `load_many` is to `load` what a section's is. A value that is
+    `whole` replaces what there is; a list or a mapping that is not may be loaded in pieces.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Key:
     load: LoadKey
     model: type[Model] | None = None
     load_many: LoadKeyOfMany | None = None
+    whole: bool = False
 
 
 @dataclass
@@ -76,7 +78,14 @@ def register_section(section: Section) -> None:
 
 
 def register_key(
-    section: str, name: str, order: int, load: LoadKey, *, model: type[Model] | None = None, load_many: LoadKeyOfMany | None = None
+    section: str,
+    name: str,
+    order: int,
+    load: LoadKey,
+    *,
+    model: type[Model] | None = None,
+    load_many: LoadKeyOfMany | None = None,
+    whole: bool = False,
 ) -> None:
     """Make a key inside a section's entries known; the app need not be the section's own."""
-    registry.keys.setdefault(section, {})[name] = Key(name, order, load, model, load_many)
+    registry.keys.setdefault(section, {})[name] = Key(name, order, load, model, load_many, whole)

@@ -109,7 +109,14 @@ class ProtectedRefGrant(Audited):
     group = models.ForeignKey(Namespace, on_delete=models.CASCADE, null=True, blank=True, related_name="protected_ref_grants")
     deploy_key = models.ForeignKey(SSHKey, on_delete=models.CASCADE, null=True, blank=True, related_name="protected_ref_grants")
 
-    audit_related = ("protected_branch", "protected_tag", "user", "group", "deploy_key")
+    audit_related = (
+        "protected_branch__namespace__route",
+        "protected_branch__project__namespace__route",
+        "protected_tag__project__namespace__route",
+        "user",
+        "group",
+        "deploy_key",
+    )
 
     class Meta:
         constraints: ClassVar = [

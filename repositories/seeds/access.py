@@ -12,13 +12,15 @@ from internal_api.seeding import Entry, Report, SeedError, register_key
 from internal_api.seeding.batches import some_at_a_time
 from internal_api.seeding.entries import boolean, children, choice, day, integer, located, mapping, moment, optional, text, texts
 from internal_api.seeding.registry import TogetherError
-from internal_api.seeding.rows import new_id, update
+from internal_api.seeding.rows import distinct, new_id, update
+from internal_api.seeding.together import Changes, insert_rows
 from internal_api.text import ascii_lower
-from repositories.models import AccessLevel, Member, MemberState, Namespace, Project
-from repositories.selectors.namespaces import find_group
+from repositories.models import AccessLevel, GroupLink, Member, MemberState, Namespace, Project, RedirectRoute
+from repositories.selectors.namespaces import find_group, routes_of
 from repositories.services.access import (
     change_member,
     grant_deploy_key,
+    new_group_link,
     new_member,
     remove_member,
     set_member,
@@ -119,6 +121,47 @@ def load_shares(report: Report, place: Namespace | Project, entry: Entry, key: s
             report.changed("shares", share_with(place, group, ROLES[choice(ROLES)(value, path)]))
 
 
+def load_shares_of_many(report: Report, waiting: Sequence[tuple[Namespace | Project, Entry]], key: str) -> None:
+    """The same for some places: groups and invitations are read together, and new ones are made together."""
+    named = [(place, path, value) for place, entry in waiting for path, value in mapping(entry.values[key], entry.at(key)).items()]
+    groups = {path: route.namespace for path, route in routes_of([path for _, path, _ in named]).items()}
+    column = "project" if isinstance(waiting[0][0], Project) else "namespace"
+    rows = GroupLink.objects.filter(**{f"{column}__in": [place for place, _ in waiting]})
+    present = {(getattr(row, f"{column}_id"), row.group_id): row for row in rows}
+    distinct((place.pk, ascii_lower(path)) for place, path, _ in named)
+    changes, new = Changes(report, "shares"), []
+    for place, path, value in named:
+        group = groups.get(ascii_lower(path))
+        if group is None or not isinstance(value, str):
+            raise TogetherError
+        link = new_group_link(place, group, ROLES[choice(ROLES)(value, path)])
+        known = present.get((place.pk, group.pk))
+        if known is None:
+            new.append(link)
+        else:
+            changes.add(known, {"access_level": link.access_level})
+    insert_rows(new)
+    report.count("shares", "changed", len(new))
+    changes.write()
+
+
+def load_redirects_of_many(report: Report, waiting: Sequence[tuple[Project, Entry]], key: str) -> None:
+    """The same for some projects."""
+    wanted = [(project, path.strip("/")) for project, entry in waiting for path in entry.read(key, texts)]
+    paths = distinct(ascii_lower(path) for _, path in wanted)
+    rows = RedirectRoute.objects.annotate(path_lower=Lower("path")).filter(path_lower__in=paths)
+    present = {ascii_lower(row.path): row.project_id for row in rows}
+    new = []
+    for (project, path), lower in zip(wanted, paths, strict=True):
+        if lower not in present:
+            new.append(RedirectRoute(path=path, project=project))
+        elif present[lower] != project.pk:
+            raise TogetherError
+    insert_rows(new)
+    report.count("redirects", "created", len(new))
+    report.count("redirects", "unchanged", len(wanted) - len(new))
+
+
 def load_redirects(report: Report, project: Project, entry: Entry, key: str) -> None:
     """Let former paths lead to the project."""
     for path in entry.read(key, texts):
@@ -164,6 +207,6 @@ def register() -> None:
     """Make the keys known."""
     for section in ("groups", "projects"):
         register_key(section, "members", 100, load_members, load_many=load_members_of_many)
-        register_key(section, "shared_with", 110, load_shares)
-    register_key("projects", "redirects_from", 120, load_redirects)
+        register_key(section, "shared_with", 110, load_shares, load_many=load_shares_of_many)
+    register_key("projects", "redirects_from", 120, load_redirects, load_many=load_redirects_of_many, whole=True)
     register_key("projects", "deploy_keys", 130, load_deploy_keys, model=SSHKey)

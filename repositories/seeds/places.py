@@ -190,7 +190,7 @@ def load_projects(report: Report, entries: Sequence[Entry]) -> list[Project | No
     for entry, path in zip(entries, paths, strict=True):
         row = one_row(entry, _owner(routes.get(path)), by_id.get(entry.values.get("id", 0)), path)
         if row is not None or entry.is_absent:
-            rows.append(_change_project(report, entry, row))
+            rows.append(_change_project(report, entry, row, storages.get))
             continue
         namespace_path, _, own_path = entry.values["path"].rpartition("/")
         namespace = _owner(routes.get(ascii_lower(namespace_path)))
@@ -204,11 +204,13 @@ def load_projects(report: Report, entries: Sequence[Entry]) -> list[Project | No
     return rows
 
 
-def _change_project(report: Report, entry: Entry, row: Project | None) -> Project | None:
+def _change_project(
+    report: Report, entry: Entry, row: Project | None, storages: Callable[[str], Storage | None] | None = None
+) -> Project | None:
     if entry.is_absent or row is None:
         _remove(report, entry, "projects", row)
         return None
-    report.changed("projects", update(row, {**entry.fields(_PROJECT), **_repository_values(entry, _storages)}))
+    report.changed("projects", update(row, {**entry.fields(_PROJECT), **_repository_values(entry, storages or _storages)}))
     _want_repository(report, entry, row, is_new=False)
     return row
 

@@ -80,13 +80,19 @@ def leave_group(group: Namespace, user: User, *, and_below: bool = False) -> boo
 
 def share_with(where: type_of_place, group: Namespace, access_level: int) -> bool:
     """Invite a group, or change its level; whether anything changed. Raises InvalidAccessError."""
+    new_group_link(where, group, access_level)
+    with transaction.atomic():
+        link, created = GroupLink.objects.get_or_create(group=group, **_place(where), defaults={"access_level": access_level})
+        return created or _update(link, {"access_level": access_level})
+
+
+def new_group_link(where: type_of_place, group: Namespace, access_level: int) -> GroupLink:
+    """An invitation that is not saved yet. Raises InvalidAccessError."""
     if not group.is_group or where == group:
         raise InvalidAccessError("Only another group can be invited.")
     if access_level not in AccessLevel.values:
         raise InvalidAccessError(f"There is no access level {access_level}.")
-    with transaction.atomic():
-        link, created = GroupLink.objects.get_or_create(group=group, **_place(where), defaults={"access_level": access_level})
-        return created or _update(link, {"access_level": access_level})
+    return GroupLink(group=group, **_place(where), access_level=access_level)
 
 
 def unshare_with(where: type_of_place, group: Namespace) -> bool:

@@ -102,6 +102,34 @@ def protect_branches(new: Sequence[NewRule]) -> None:
         ProtectedRefGrant.objects.bulk_create(grants)
 
 
+def protect_tags(new: Sequence[tuple[Project, str, Mapping[str, Iterable[Grantee]]]]) -> None:
+    """Make new rules on tags, all or none, with a fixed number of queries.
+
+    Raises InvalidValueError, or IntegrityError where a rule of that name is there already.
+    """
+    rules: list[ProtectedTag] = []
+    grants: list[ProtectedRefGrant] = []
+    for project, name, levels in new:
+        rule = ProtectedTag(project=project, name=name)
+        validate_fields(rule)
+        rules.append(rule)
+        given = levels.get("create", [40])
+        wanted = [ProtectedRefGrant(protected_tag=rule, kind="create", **_grant_fields(who)) for who in given]
+        grants += list({_key(grant): grant for grant in wanted}.values())
+    with transaction.atomic():
+        ProtectedTag.objects.bulk_create(rules)
+        ProtectedRefGrant.objects.bulk_create(grants)
+
+
+def is_as_wanted(
+    rule: ProtectedBranch | ProtectedTag, grants: Mapping[str, Iterable[Grantee]], *, allow_force_push: bool | None = None
+) -> bool:
+    """Whether a rule, whose levels are at hand, has these levels for each purpose that is named, and this permission."""
+    present = {_key(grant) for grant in rule.grants.all() if grant.kind in grants}
+    wanted = {_key(ProtectedRefGrant(kind=kind, **_grant_fields(who))) for kind, given in grants.items() for who in given}
+    return present == wanted and (allow_force_push is None or getattr(rule, "allow_force_push", None) == allow_force_push)
+
+
 def protect_pushed_branch(project: Project, name: str, push: int, merge: int) -> None:
     """Protect a branch that a push has made, whatever its name: a push that has happened is not refused."""
     with transaction.atomic():
