@@ -50,13 +50,15 @@ def _insert_together(namespaces: Sequence[Namespace]) -> None:
     for namespace in namespaces:
         validate_fields(namespace)
         namespace.root_id = namespace.parent.root_id if namespace.parent else None
+    # Made first, so that each event finds its path without a query.
+    routes = [Route(path=_full_path(namespace), namespace=namespace) for namespace in namespaces]
     Namespace.objects.bulk_create(namespaces)
     tops = [namespace for namespace in namespaces if namespace.parent is None]
     Namespace.objects.filter(pk__in=[top.pk for top in tops]).update(root=F("pk"))
     for top in tops:
         top.root_id = top.pk
     NamespaceLineage.objects.bulk_create([row for namespace in namespaces for row in _lineage(namespace)])
-    Route.objects.bulk_create([Route(path=_full_path(namespace), namespace=namespace) for namespace in namespaces])
+    Route.objects.bulk_create(routes)
 
 
 def _lineage(namespace: Namespace) -> list[NamespaceLineage]:
