@@ -66,13 +66,13 @@ class SCIMViewSet(PlainViewSet):
         return value
 
     def body(self) -> dict[str, Any]:
-        """The JSON object in the body. Raises InvalidSyntaxError and its siblings."""
+        """The JSON object in the body; none is an empty one. Raises InvalidSyntaxError and its siblings."""
         request = self.request._request  # noqa: SLF001  DRF's parsers would read the body by rules of their own
         content_type = request.content_type or ""
         if content_type not in {"", "application/json"} and not content_type.endswith("+json"):
             raise UnsupportedMediaTypeError(f"The provided content-type '{content_type[:100]}' is not supported.")
         try:
-            return json_object(request.body)
+            return json_object(request.body or b"{}")
         except RequestDataTooBig:
             raise PayloadTooLargeError from None
         except (BadRequestError, UnreadablePostError) as error:

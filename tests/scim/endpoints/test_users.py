@@ -366,17 +366,34 @@ def test_an_address_of_another_domain(gt: Provider, foo: User) -> None:
     assert not Identity.objects.filter(user=user).exists()
 
 
-@pytest.mark.parametrize("body", ["{bad", "[]", '"x"', "7", "", '{"a": 1, "a": 2}', '{"a": "\\u0000"}', "[" * 500 + "]" * 500])
+@pytest.mark.parametrize("body", ["{bad", "[]", '"x"', "7", '{"a": 1, "a": 2}', '{"a": "\\u0000"}', "[" * 500 + "]" * 500])
 def test_a_body_that_is_no_object(tree: Tree, foo: User, body: str) -> None:
     """Scim 6 #95."""
     client, base = tree
     for method, path in (("post", "/Users"), ("patch", "/Users/ext-1"), ("put", "/Users/ext-1"), ("post", "/Users/.search")):
-        if body == "" and (method, path) != ("put", "/Users/ext-1"):
-            continue  # an empty body is an empty object
         response = client.generic(method.upper(), base + path, body, "application/scim+json")
-        if body:
-            assert (response.status_code, response.json()["scimType"], response.json()["status"]) == (400, "invalidSyntax", "400")
+        assert (response.status_code, response.json()["scimType"], response.json()["status"]) == (400, "invalidSyntax", "400")
     assert Identity.objects.filter(active=True).count() == 2
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("post", "/Users"), ("put", "/Users/ext-1"), ("patch", "/Users/ext-1"), ("post", "/Users/.search")],
+)
+@pytest.mark.parametrize("content_type", ["application/scim+json", "application/json"])
+def test_no_body_is_an_empty_object(tree: Tree, foo: User, method: str, path: str, content_type: str) -> None:
+    client, base = tree
+    answers = [client.generic(method.upper(), base + path, body, content_type) for body in ("", "{}")]
+    assert answers[0].status_code == answers[1].status_code
+    assert answers[0].content == answers[1].content
+
+
+@pytest.mark.parametrize("body", ["", "{}"])
+def test_a_person_without_anything_is_refused(tree: Tree, body: str) -> None:
+    client, base = tree
+    answer = client.generic("POST", base + "/Users", body, "application/scim+json")
+    assert answer.status_code == 412
+    assert not Identity.objects.filter(extern_uid="").exists()
 
 
 @pytest.mark.parametrize(
