@@ -19,6 +19,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from internal_api import metrics as kernel
+from internal_api.metrics_directory import NO_PROCESS
 from tests.gitaly_server import running
 from tests.live.service import ROOT, Service, temporary_directory
 from tests.public_keys import ED25519
@@ -227,15 +228,27 @@ def test_a_reload_loses_no_request(site: Site) -> None:
 
     with ThreadPoolExecutor(4) as pool:
         assert set(pool.map(pull, range(200))) == {200}
-    wait_until(lambda: len(list(files.glob("histogram_*.db"))) == 3, "one file of each worker, and one of those that have ended")
+    wait_until(lambda: len(children(process.pid)) == 2 and NO_PROCESS in counting(files), "as many workers as ever")
+    wait_until(lambda: counting(files) <= {NO_PROCESS, *children(process.pid)}, "no file of a process that has ended")
     assert metrics(site)["internal_api_decisions_total"] == before + 200
     assert directories_of_metrics(process.pid) == [files]
 
 
+def children(master: int) -> list[int]:
+    """The processes that a gunicorn's first process has started."""
+    return [int(pid) for pid in Path(f"/proc/{master}/task/{master}/children").read_text().split()]
+
+
+def counting(files: Path) -> set[int]:
+    """The processes that have a file there; a worker has one once it has answered somebody."""
+    return {int(file.stem.removeprefix("histogram_")) for file in files.glob("histogram_*.db")}
+
+
 def directories_of_metrics(master: int) -> list[Path]:
     """Those that a gunicorn's processes use, the first process's included."""
-    children = Path(f"/proc/{master}/task/{master}/children").read_text().split()
-    opened = {str(link.readlink()) for pid in [str(master), *children] for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()}
+    opened = {
+        str(link.readlink()) for pid in [master, *children(master)] for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()
+    }
     return sorted({Path(name).parent for name in opened if name.endswith((".db", "owned.lock")) and "/metrics-" in name})
 
 
