@@ -100,6 +100,9 @@ chaos: venv  ## kill what can be killed, and print what was lost
 openapi: venv  ## write the API's description anew
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
 
+reference: venv  ## write the pages of docs/reference that are made from the code
+	$(BIN)/python -m testing.reference_pages
+
 costs: venv  ## SQL statements and Python calls of the requests that matter most; fails above their limits
 	env -u DATABASE_URL -u REDIS_URL $(BIN)/python -m benchmarks --quick
 

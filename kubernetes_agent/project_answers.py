@@ -7,7 +7,7 @@ from internal_api.stored_values import report_unreadable
 from repositories.models import Project
 from repositories.models.project import unreadable_location
 from repositories.policy import RepositoryType
-from repositories.policy.messages import RULES_UNREADABLE
+from repositories.policy.reasons import Reason
 from repositories.policy.repository_path import gl_repository, relative_path
 
 
@@ -19,7 +19,7 @@ def project_answer(project: Project) -> dict[str, Any]:
     unreadable = unreadable_location(project)
     if unreadable is not None:
         report_unreadable(*unreadable)
-        raise ForbiddenError(RULES_UNREADABLE)
+        raise ForbiddenError(Reason.RULES_UNREADABLE.message)
     return {
         "project_id": project.pk,
         "gitaly_info": {"address": project.storage.gitaly_address, "token": project.storage.gitaly_token},

@@ -15,7 +15,7 @@ from internal_api.models import AuditEvent, InstanceSettings
 from internal_api.stored_json import UnreadableJSON
 from kubernetes_agent.models import AccessKind, AgentAuthorization
 from repositories.models import Namespace, Project, PushEvent, Webhook, WebhookDelivery
-from repositories.policy.messages import RULES_UNREADABLE
+from repositories.policy.reasons import Reason
 from repositories.services.follow_up import follow_project
 from scim.models import SamlProvider
 from tests.factories import UserFactory
@@ -100,7 +100,7 @@ def test_a_list_of_addresses_denies_its_own_group_alone(
         response = ask(shell, bad)
         expected = {"lfs": 403, **dict.fromkeys(FOR_KAS, 200)}.get(name, 401)
         assert (name, response.status_code) == (name, expected), response.content
-        assert name in FOR_KAS or response.json()["message"] == RULES_UNREADABLE
+        assert name in FOR_KAS or response.json()["message"] == Reason.RULES_UNREADABLE.message
         assert ask(shell, good).status_code == 200, name
     assert allowed("git-receive-pack", project="acme/fresh")(shell, bad).status_code == 401
     assert not Project.objects.filter(path="fresh").exists()

@@ -26,7 +26,7 @@ from internal_api.stored_value_checks import registered_models
 from kubernetes_agent.models import ReceptiveConfiguration, SecurityPolicy
 from kubernetes_agent.services.tokens import create_agent_token
 from repositories.models import ErrorTrackingKey, Namespace, Project, PushEvent, Storage, Webhook, WebhookDelivery
-from repositories.policy.messages import RULES_UNREADABLE
+from repositories.policy.reasons import Reason
 from repositories.services.access import set_member
 from repositories.services.follow_up import follow_project
 from repositories.services.webhook_deliveries import deliver
@@ -235,7 +235,7 @@ def test_a_row_that_cannot_be_read_denies_its_own_projects_alone(
             assert response.status_code == 200, (name, response.content)
             continue
         assert (name, response.status_code) == (name, 403 if name in FOR_KAS or name == "lfs" else 401), response.content
-        assert name in FOR_KAS or response.json()["message"] == RULES_UNREADABLE
+        assert name in FOR_KAS or response.json()["message"] == Reason.RULES_UNREADABLE.message
         told = [message for message in caplog.messages if message.startswith("Stored value")]
         assert set(told) == {report(table, column, row_id)}, name
         assert value not in caplog.text
@@ -261,7 +261,7 @@ def test_a_push_that_has_happened_is_recorded_all_the_same(
 def test_nothing_is_created_in_a_group_whose_addresses_cannot_be_read(shell: Client, bad: Company) -> None:
     overwrite("repositories_namespace", "ip_allowlist", bad.group.pk, '["office"]')
     response = allowed("git-receive-pack", project="acme/fresh")(shell, bad)
-    assert (response.status_code, response.json()["message"]) == (401, RULES_UNREADABLE)
+    assert (response.status_code, response.json()["message"]) == (401, Reason.RULES_UNREADABLE.message)
     assert not Project.objects.filter(path="fresh").exists()
 
 

@@ -3,7 +3,8 @@
 from typing import Any
 
 from repositories.policy import Project
-from repositories.policy.messages import STORAGE_LIMIT_REACHED, human_size
+from repositories.policy.messages import human_size
+from repositories.policy.reasons import Reason
 from repositories.signals import storage_left
 
 
@@ -17,4 +18,4 @@ def find_limit_problem(project: Project, new_bytes: int) -> str | None:
     answers: list[Any] = [left for _, left in storage_left.send(sender=Project, root_id=project.root_id)]
     if all(left is None or new_bytes <= left for left in answers):
         return None
-    return STORAGE_LIMIT_REACHED.format(size=human_size(project.storage_limit))
+    return Reason.STORAGE_LIMIT_REACHED.message.format(size=human_size(project.storage_limit))

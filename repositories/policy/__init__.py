@@ -1,7 +1,7 @@
 """The access policy: may this actor run this Git command on this repository, with these changes?
 
-Pure: facts in, verdict out. `facts` is what a decision is made from, `verdicts` what it can be, `messages` what people
-read. The rules stand in the order in which they are asked in `decision.RULES`: `entrance` (instance, protocol, key,
+Pure: facts in, verdict out. `facts` is what a decision is made from, `verdicts` what it can be, `reasons` why
+it is refused. The rules stand in the order in which they are asked in `decision.RULES`: `entrance` (instance, protocol, key,
 account, command), `container` (project there, visible, its certificates and addresses), `transfer` (pull, push),
 `refs` (what exactly is pushed, under the `protection` of branches and tags), `lfs` (whether its LFS objects were uploaded).
 `abilities` says what a role lets one do, `repository_path` what a path or an id names, `changes` reads a push's changes.
@@ -13,6 +13,7 @@ from repositories.policy.decision import decide
 from repositories.policy.explanation import Skipped, explain
 from repositories.policy.facts import Action, Actor, Destination, Instance, Key, KeyKind, Project, RepositoryType, Role, User
 from repositories.policy.protection import BranchRule, Grants, Protection, TagRule
+from repositories.policy.reasons import Reason
 from repositories.policy.request import EVERYTHING, Credential, Request
 from repositories.policy.verdicts import (
     Allowed,
@@ -23,7 +24,6 @@ from repositories.policy.verdicts import (
     LacksLFSObjects,
     NeedsGit,
     Question,
-    Reason,
     Verdict,
 )
 

@@ -1,9 +1,9 @@
 """Whether an account may use Git at all: the first row that matches gives the message (contract: allowed 2.6)."""
 
-from repositories.policy import messages
 from repositories.policy.abilities import can_read_project
 from repositories.policy.facts import Instance, Project, User
-from repositories.policy.verdicts import Denied, Reason
+from repositories.policy.reasons import Reason
+from repositories.policy.verdicts import Denied
 
 _MAY_USE_GIT = frozenset({"human", "project_bot", "service_user", "service_account", "security_bot", "security_policy_bot"})
 _BLOCKED = frozenset({"blocked", "ldap_blocked", "banned"})
@@ -12,7 +12,7 @@ _BLOCKED = frozenset({"blocked", "ldap_blocked", "banned"})
 def account_denial(user: User, instance: Instance) -> Denied | None:
     """Why this account is kept out, or None."""
     if user.user_type not in _MAY_USE_GIT:
-        return Denied(Reason.INTERNAL_USER, messages.INTERNAL_USER)
+        return Denied.because_of(Reason.INTERNAL_USER)
     if user.state == "active" and not instance.enforce_terms:
         return _denial_of_active(user, instance)
     denied = _denial_by_state(user, instance)
@@ -21,25 +21,24 @@ def account_denial(user: User, instance: Instance) -> Denied | None:
 
 def _denial_by_state(user: User, instance: Instance) -> Denied | None:
     if user.state == "blocked_pending_approval":
-        return Denied(Reason.PENDING_APPROVAL, messages.PENDING_APPROVAL)
+        return Denied.because_of(Reason.PENDING_APPROVAL)
     if instance.enforce_terms and not user.terms_accepted:
-        message = messages.TERMS_NOT_ACCEPTED.format(username=user.username, url=instance.external_url)
-        return Denied(Reason.TERMS_NOT_ACCEPTED, message)
+        return Denied.because_of(Reason.TERMS_NOT_ACCEPTED, username=user.username, url=instance.external_url)
     if user.state == "deactivated":
-        return Denied(Reason.DEACTIVATED, messages.DEACTIVATED.format(url=instance.external_url))
+        return Denied.because_of(Reason.DEACTIVATED, url=instance.external_url)
     return None
 
 
 def _denial_of_active(user: User, instance: Instance) -> Denied | None:
     if user.needs_email_confirmation:
         url = f"{instance.external_url}/users/confirmation/new"
-        return Denied(Reason.EMAIL_NOT_CONFIRMED, messages.EMAIL_NOT_CONFIRMED.format(url=url))
+        return Denied.because_of(Reason.EMAIL_NOT_CONFIRMED, url=url)
     if user.state in _BLOCKED:
-        return Denied(Reason.BLOCKED, messages.BLOCKED)
+        return Denied.because_of(Reason.BLOCKED)
     if user.password_expired:
-        return Denied(Reason.PASSWORD_EXPIRED, messages.PASSWORD_EXPIRED)
+        return Denied.because_of(Reason.PASSWORD_EXPIRED)
     if user.locked or user.state != "active":
-        return Denied(Reason.BLOCKED, messages.BLOCKED)
+        return Denied.because_of(Reason.BLOCKED)
     return None
 
 

@@ -5,13 +5,13 @@ are asked first, and only then what would tell the two apart. A first push, whic
 of the group beforehand.
 """
 
-from repositories.policy import messages
 from repositories.policy.abilities import actor_can_read, address_is_allowed
 from repositories.policy.entrance import protocol_denial
 from repositories.policy.facts import RepositoryType
+from repositories.policy.reasons import NO_WIKI_REPOSITORY, Reason
 from repositories.policy.repository_path import split_path
 from repositories.policy.request import Request
-from repositories.policy.verdicts import CreateProject, Denied, Reason
+from repositories.policy.verdicts import CreateProject, Denied
 
 
 def the_project_is_there(request: Request) -> Denied | None:
@@ -38,13 +38,13 @@ def the_access_rules_are_readable(request: Request) -> Denied | None:
     container = request.container
     if container is None or not container.has_unreadable_rules:
         return None
-    return Denied(Reason.RULES_UNREADABLE, messages.RULES_UNREADABLE)
+    return Denied.because_of(Reason.RULES_UNREADABLE)
 
 
 def designs_are_for_the_web(request: Request) -> Denied | None:
     """Designs are not kept in Git here, which those who can read the project are told (contract: decisions 18)."""
     if request.repository_type == RepositoryType.DESIGN:
-        return Denied(Reason.DESIGN_ONLY_ON_THE_WEB, messages.DESIGN_ONLY_ON_THE_WEB)
+        return Denied.because_of(Reason.DESIGN_ONLY_ON_THE_WEB)
     return None
 
 
@@ -70,7 +70,7 @@ def the_namespace_admits_the_certificate(request: Request) -> Denied | None:
         allowed = container.root_is_group and _is_same_path(request.namespace_path, container.root_path)
     else:
         allowed = not container.root_enforces_ssh_certificates or not _is_a_person(request)
-    return None if allowed else Denied(Reason.NAMESPACE_NOT_ALLOWED, messages.NAMESPACE_NOT_ALLOWED)
+    return None if allowed else Denied.because_of(Reason.NAMESPACE_NOT_ALLOWED)
 
 
 def _is_same_path(asked: str, path: str) -> bool:
@@ -99,14 +99,14 @@ def the_repository_exists(request: Request) -> Denied | None:
     if project is None:
         return None
     if request.is_wiki:
-        return None if project.wiki_exists or request.is_push else Denied(Reason.NO_REPOSITORY, messages.NO_WIKI_REPOSITORY)
-    return None if project.repository_exists else Denied(Reason.NO_REPOSITORY, messages.NO_REPOSITORY)
+        return None if project.wiki_exists or request.is_push else Denied(Reason.NO_REPOSITORY, NO_WIKI_REPOSITORY)
+    return None if project.repository_exists else Denied.because_of(Reason.NO_REPOSITORY)
 
 
 def not_found(request: Request) -> Denied:
     """The answer for a project that is missing or hidden: it follows from the name that was asked for alone."""
     if request.named_type == RepositoryType.WIKI:
-        return Denied(Reason.WIKI_NOT_FOUND, messages.WIKI_NOT_FOUND)
+        return Denied.because_of(Reason.WIKI_NOT_FOUND)
     if request.path is not None and split_path(request.path) is None:
-        return Denied(Reason.NAMESPACE_NOT_FOUND, messages.NAMESPACE_NOT_FOUND)
-    return Denied(Reason.PROJECT_NOT_FOUND, messages.PROJECT_NOT_FOUND)
+        return Denied.because_of(Reason.NAMESPACE_NOT_FOUND)
+    return Denied.because_of(Reason.PROJECT_NOT_FOUND)

@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-from repositories.policy import messages
 from repositories.policy.abilities import actor_can_read
 from repositories.policy.accounts import account_denial
 from repositories.policy.facts import Action, RepositoryType
+from repositories.policy.reasons import Reason
 from repositories.policy.request import Request
-from repositories.policy.verdicts import Denied, Reason
+from repositories.policy.verdicts import Denied
 
 _PULLS = frozenset({Action.UPLOAD_PACK, Action.UPLOAD_ARCHIVE})
 
@@ -15,7 +15,7 @@ _PULLS = frozenset({Action.UPLOAD_PACK, Action.UPLOAD_ARCHIVE})
 def a_read_only_instance_takes_no_pushes(request: Request) -> Denied | None:
     """During maintenance pulls go on."""
     if request.instance.read_only and request.is_push:
-        return Denied(Reason.READ_ONLY_INSTANCE, request.instance.read_only_message or messages.READ_ONLY_INSTANCE)
+        return Denied(Reason.READ_ONLY_INSTANCE, request.instance.read_only_message or Reason.READ_ONLY_INSTANCE.message)
     return None
 
 
@@ -28,7 +28,7 @@ def a_second_factor_was_given(request: Request) -> Denied | None:
         return None
     port = "" if instance.ssh_port == 22 else f"-p {instance.ssh_port} "  # noqa: PLR2004  SSH's own port
     command = f"ssh {instance.ssh_user}@{instance.ssh_host} {port}2fa_verify"
-    return Denied(Reason.OTP_REQUIRED, messages.OTP_REQUIRED.format(command=command))
+    return Denied.because_of(Reason.OTP_REQUIRED, command=command)
 
 
 def the_protocol_is_open(request: Request) -> Denied | None:
@@ -39,7 +39,7 @@ def the_protocol_is_open(request: Request) -> Denied | None:
 
 def protocol_denial(request: Request) -> Denied:
     """The refusal of a protocol, by the instance or by a group."""
-    return Denied(Reason.PROTOCOL_NOT_ALLOWED, messages.PROTOCOL_NOT_ALLOWED.format(protocol=request.protocol.upper()))
+    return Denied.because_of(Reason.PROTOCOL_NOT_ALLOWED, protocol=request.protocol.upper())
 
 
 def the_key_is_good(request: Request) -> Denied | None:
@@ -48,12 +48,12 @@ def the_key_is_good(request: Request) -> Denied | None:
     if key is None:
         return None
     if key.problem is not None:
-        return Denied(Reason.KEY_TOO_WEAK, messages.KEY_PROBLEM.format(problem=key.problem))
+        return Denied.because_of(Reason.KEY_TOO_WEAK, problem=key.problem)
     if key.expired:
-        return Denied(Reason.KEY_EXPIRED, messages.KEY_EXPIRED)
+        return Denied.because_of(Reason.KEY_EXPIRED)
     user = request.actor.account
     if user is not None and user.ssh_keys_disabled:
-        return Denied(Reason.SSH_KEYS_DISABLED, messages.SSH_KEYS_DISABLED)
+        return Denied.because_of(Reason.SSH_KEYS_DISABLED)
     return None
 
 
@@ -68,9 +68,9 @@ def the_account_may_use_git(request: Request) -> Denied | None:
 def the_credential_covers_the_command(request: Request) -> Denied | None:
     """A personal access token is good for what its scopes say (contract: allowed 4.3 row 8, git-http 2.3)."""
     if request.action in _PULLS and not request.credential.pull:
-        return Denied(Reason.SCOPE_WITHOUT_PULL, messages.SCOPE_WITHOUT_PULL)
+        return Denied.because_of(Reason.SCOPE_WITHOUT_PULL)
     if request.is_push and not request.credential.push:
-        return Denied(Reason.SCOPE_WITHOUT_PUSH, messages.SCOPE_WITHOUT_PUSH)
+        return Denied.because_of(Reason.SCOPE_WITHOUT_PUSH)
     return None
 
 
@@ -78,11 +78,11 @@ def the_command_is_served(request: Request) -> Denied | None:
     """The three commands of Git, of which HTTP may leave some off."""
     if request.protocol == "http" and not request.is_lfs:
         if request.action in _PULLS and not request.instance.http_pull:
-            return Denied(Reason.HTTP_PULL_OFF, messages.HTTP_PULL_OFF)
+            return Denied.because_of(Reason.HTTP_PULL_OFF)
         if request.is_push and not request.instance.http_push:
-            return Denied(Reason.HTTP_PUSH_OFF, messages.HTTP_PUSH_OFF)
+            return Denied.because_of(Reason.HTTP_PUSH_OFF)
     if request.action not in _PULLS and not request.is_push and not _has_no_commands(request):
-        return Denied(Reason.UNKNOWN_COMMAND, messages.UNKNOWN_COMMAND)
+        return Denied.because_of(Reason.UNKNOWN_COMMAND)
     return None
 
 

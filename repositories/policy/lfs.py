@@ -1,8 +1,8 @@
 """The rule on LFS objects: a push brings none whose content was not uploaded (contract: git-http 7.1, LD13; allowed 5.2 step 7, 5.7)."""
 
-from repositories.policy import messages
+from repositories.policy.reasons import Reason
 from repositories.policy.request import Request
-from repositories.policy.verdicts import Denied, LacksLFSObjects, NeedsGit, Reason
+from repositories.policy.verdicts import Denied, LacksLFSObjects, NeedsGit
 
 
 def checks_lfs_objects(request: Request) -> bool:
@@ -23,7 +23,7 @@ def the_lfs_objects_are_uploaded(request: Request) -> Denied | NeedsGit | None:
     if question not in request.answers:
         return NeedsGit((question,))
     if request.answers[question]:
-        return Denied(Reason.LFS_OBJECTS_MISSING, messages.LFS_OBJECTS_MISSING)
+        return Denied.because_of(Reason.LFS_OBJECTS_MISSING)
     return None
 
 

@@ -4,15 +4,15 @@ Merge requests are not kept here: the rows that need one (collaboration in 5.3, 
 """
 
 from internal_api.branch_names import is_valid_name
-from repositories.policy import messages
 from repositories.policy.abilities import can_administer, can_push_code
 from repositories.policy.accounts import deploy_key_may_act_for
 from repositories.policy.changes import Change
 from repositories.policy.facts import Project
 from repositories.policy.protection import BranchRule, TagRule, counts_as_protected, may_push_to
+from repositories.policy.reasons import NO_DEFAULT_BRANCH_YET, Reason
 from repositories.policy.ref_names import REPLACEMENT_CHARACTER, looks_like_an_object_id
 from repositories.policy.request import Request
-from repositories.policy.verdicts import Denied, HasNewCommits, IsForced, NeedsGit, Question, Reason
+from repositories.policy.verdicts import Denied, HasNewCommits, IsForced, NeedsGit, Question
 
 Answer = Denied | Question | None
 
@@ -53,18 +53,18 @@ def _deploy_key(request: Request, project: Project, change: Change) -> Denied | 
     is_represented = deploy_key_may_act_for(owner, request.instance, project)
     if is_represented and (not rules or may_push_to(rules, owner, project)):
         return None
-    return Denied(Reason.PUSH_NOT_ALLOWED, messages.PUSH_NOT_ALLOWED)
+    return Denied.because_of(Reason.PUSH_NOT_ALLOWED)
 
 
 def _branch(request: Request, project: Project, change: Change, name: str) -> Answer:
     """Contract: allowed 5.4, rows 1 to 4."""
     if change.deletes:
         if name == project.default_branch:
-            return Denied(Reason.DEFAULT_BRANCH_DELETION, messages.DEFAULT_BRANCH_DELETION)
+            return Denied.because_of(Reason.DEFAULT_BRANCH_DELETION)
     elif looks_like_an_object_id(name):
-        return Denied(Reason.BRANCH_NAME_LIKE_OBJECT_ID, messages.BRANCH_NAME_LIKE_OBJECT_ID)
+        return Denied.because_of(Reason.BRANCH_NAME_LIKE_OBJECT_ID)
     elif not is_valid_name(name):
-        return Denied(Reason.BRANCH_NAME_INVALID, messages.BRANCH_NAME_INVALID)
+        return Denied.because_of(Reason.BRANCH_NAME_INVALID)
     rules = request.protection.of_branch(name)
     if not counts_as_protected(rules, project):
         return None
@@ -88,7 +88,7 @@ def _update(request: Request, project: Project, change: Change, rules: list[Bran
         if forced not in request.answers:
             return forced
         if request.answers[forced]:
-            return Denied(Reason.FORCE_PUSH, messages.FORCE_PUSH)
+            return Denied.because_of(Reason.FORCE_PUSH)
     return _push(request, project, rules)
 
 
@@ -96,9 +96,9 @@ def _push(request: Request, project: Project, rules: list[BranchRule]) -> Denied
     if may_push_to(rules, request.actor.user, project):
         return None
     if not project.empty:
-        return Denied(Reason.PROTECTED_BRANCH_PUSH, messages.PROTECTED_BRANCH_PUSH)
+        return Denied.because_of(Reason.PROTECTED_BRANCH_PUSH)
     members_url = f"{request.instance.external_url}/{project.full_path}/-/project_members"
-    message = messages.NO_DEFAULT_BRANCH_YET.format(full_path=project.full_path, members_url=members_url)
+    message = NO_DEFAULT_BRANCH_YET.format(full_path=project.full_path, members_url=members_url)
     return Denied(Reason.PROTECTED_BRANCH_PUSH, message)
 
 
@@ -106,22 +106,22 @@ def _creation(request: Request, project: Project, change: Change, rules: list[Br
     if may_push_to(rules, request.actor.user, project):
         return None
     if not any(rule.merge.include(request.actor.user, project) for rule in rules):
-        return Denied(Reason.PROTECTED_BRANCH_CREATION, messages.PROTECTED_BRANCH_CREATION)
+        return Denied.because_of(Reason.PROTECTED_BRANCH_CREATION)
     unknown = HasNewCommits(change.newrev)
     if unknown not in request.answers:
         return unknown
     if request.answers[unknown]:
-        return Denied(Reason.PROTECTED_BRANCH_BASIS, messages.PROTECTED_BRANCH_BASIS)
+        return Denied.because_of(Reason.PROTECTED_BRANCH_BASIS)
     if request.protocol != "web":
-        return Denied(Reason.PROTECTED_BRANCH_CREATION_BY_GIT, messages.PROTECTED_BRANCH_CREATION_BY_GIT)
+        return Denied.because_of(Reason.PROTECTED_BRANCH_CREATION_BY_GIT)
     return None
 
 
 def _deletion(request: Request) -> Denied | None:
     if not can_administer(request.actor.user):
-        return Denied(Reason.PROTECTED_BRANCH_DELETION, messages.PROTECTED_BRANCH_DELETION)
+        return Denied.because_of(Reason.PROTECTED_BRANCH_DELETION)
     if request.protocol != "web":
-        return Denied(Reason.PROTECTED_BRANCH_DELETION_BY_GIT, messages.PROTECTED_BRANCH_DELETION_BY_GIT)
+        return Denied.because_of(Reason.PROTECTED_BRANCH_DELETION_BY_GIT)
     return None
 
 
@@ -131,7 +131,7 @@ def _tag(request: Request, project: Project, change: Change, name: str) -> Denie
     A tag that has an old revision exists: Git checks that itself when it locks the ref.
     """
     if not change.creates and not can_push_code(request.actor.user, project):
-        return Denied(Reason.TAG_CHANGE, messages.TAG_CHANGE)
+        return Denied.because_of(Reason.TAG_CHANGE)
     denied = None if change.deletes else _tag_name(project, change, name)
     if denied is not None:
         return denied
@@ -141,24 +141,24 @@ def _tag(request: Request, project: Project, change: Change, name: str) -> Denie
 
 def _tag_name(project: Project, change: Change, name: str) -> Denied | None:
     if change.creates and name == project.default_branch:
-        return Denied(Reason.TAG_NAMED_LIKE_DEFAULT_BRANCH, messages.TAG_NAMED_LIKE_DEFAULT_BRANCH)
+        return Denied.because_of(Reason.TAG_NAMED_LIKE_DEFAULT_BRANCH)
     if REPLACEMENT_CHARACTER in name:  # all that arrives of bytes that are not UTF-8
-        return Denied(Reason.TAG_NAME_NOT_UTF8, messages.TAG_NAME_NOT_UTF8)
+        return Denied.because_of(Reason.TAG_NAME_NOT_UTF8)
     if not is_valid_name(name) or name.startswith("refs/tags/"):
-        return Denied(Reason.TAG_NAME_PROHIBITED, messages.TAG_NAME_PROHIBITED)
+        return Denied.because_of(Reason.TAG_NAME_PROHIBITED)
     if looks_like_an_object_id(name):
-        return Denied(Reason.TAG_NAME_LIKE_OBJECT_ID, messages.TAG_NAME_LIKE_OBJECT_ID)
+        return Denied.because_of(Reason.TAG_NAME_LIKE_OBJECT_ID)
     return None
 
 
 def _protected_tag(request: Request, project: Project, change: Change, rules: list[TagRule]) -> Denied | None:
     """Contract: allowed 5.6, rows 7 to 10."""
     if change.updates:
-        return Denied(Reason.PROTECTED_TAG_UPDATE, messages.PROTECTED_TAG_UPDATE)
+        return Denied.because_of(Reason.PROTECTED_TAG_UPDATE)
     if change.deletes and not can_administer(request.actor.user):
-        return Denied(Reason.PROTECTED_TAG_DELETION, messages.PROTECTED_TAG_DELETION)
+        return Denied.because_of(Reason.PROTECTED_TAG_DELETION)
     if change.deletes and request.protocol != "web":
-        return Denied(Reason.PROTECTED_TAG_DELETION_BY_GIT, messages.PROTECTED_TAG_DELETION_BY_GIT)
+        return Denied.because_of(Reason.PROTECTED_TAG_DELETION_BY_GIT)
     if any(rule.create.include(request.actor.user, project) for rule in rules):
         return None
-    return Denied(Reason.PROTECTED_TAG_CREATION, messages.PROTECTED_TAG_CREATION)
+    return Denied.because_of(Reason.PROTECTED_TAG_CREATION)

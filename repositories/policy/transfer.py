@@ -1,11 +1,12 @@
 """Rules about pulling, and about pushing before it is known what (contract: allowed 4.5, 4.6)."""
 
-from repositories.policy import messages
 from repositories.policy.abilities import can_download, can_download_wiki, can_push_code, can_write_wiki
 from repositories.policy.accounts import deploy_key_may_act_for
 from repositories.policy.facts import Project
+from repositories.policy.messages import human_size
+from repositories.policy.reasons import WIKI_DOWNLOAD_NOT_ALLOWED, WIKI_NOT_WRITABLE, Reason
 from repositories.policy.request import Request
-from repositories.policy.verdicts import Denied, Reason
+from repositories.policy.verdicts import Denied
 
 
 def the_actor_may_download(request: Request) -> Denied | None:
@@ -14,9 +15,9 @@ def the_actor_may_download(request: Request) -> Denied | None:
     if request.is_push or project is None:
         return None
     if request.is_wiki:
-        allowed, message = can_download_wiki(request.actor, project), messages.WIKI_DOWNLOAD_NOT_ALLOWED
+        allowed, message = can_download_wiki(request.actor, project), WIKI_DOWNLOAD_NOT_ALLOWED
     else:
-        allowed, message = can_download(request.actor, project), messages.DOWNLOAD_NOT_ALLOWED
+        allowed, message = can_download(request.actor, project), Reason.DOWNLOAD_NOT_ALLOWED.message
     return None if allowed else Denied(Reason.DOWNLOAD_NOT_ALLOWED, message)
 
 
@@ -26,9 +27,9 @@ def the_project_takes_pushes(request: Request) -> Denied | None:
     if not request.is_push or project is None:
         return None
     if project.read_only:
-        return Denied(Reason.REPOSITORY_READ_ONLY, messages.REPOSITORY_READ_ONLY)
+        return Denied.because_of(Reason.REPOSITORY_READ_ONLY)
     if project.archived:
-        return Denied(Reason.ARCHIVED, messages.ARCHIVED)
+        return Denied.because_of(Reason.ARCHIVED)
     return None
 
 
@@ -40,9 +41,9 @@ def the_actor_may_upload(request: Request) -> Denied | None:
     if key is not None:
         if key.enabled and key.can_push:
             return None
-        return Denied(Reason.DEPLOY_KEY_CANNOT_PUSH, messages.DEPLOY_KEY_CANNOT_PUSH)
+        return Denied.because_of(Reason.DEPLOY_KEY_CANNOT_PUSH)
     if request.actor.account is None:
-        return Denied(Reason.UPLOAD_NOT_ALLOWED, messages.UPLOAD_NOT_ALLOWED)
+        return Denied.because_of(Reason.UPLOAD_NOT_ALLOWED)
     return None
 
 
@@ -52,11 +53,10 @@ def there_is_room(request: Request) -> Denied | None:
     if not request.is_push or project is None or not project.over_storage_limit:
         return None
     if request.is_wiki:
-        return Denied(Reason.STORAGE_LIMIT_REACHED, messages.WIKI_NOT_WRITABLE)
+        return Denied(Reason.STORAGE_LIMIT_REACHED, WIKI_NOT_WRITABLE)
     if request.changes is None or all(change.deletes for change in request.changes):
         return None
-    message = messages.STORAGE_LIMIT_REACHED.format(size=messages.human_size(project.storage_limit))
-    return Denied(Reason.STORAGE_LIMIT_REACHED, message)
+    return Denied.because_of(Reason.STORAGE_LIMIT_REACHED, size=human_size(project.storage_limit))
 
 
 def the_actor_may_push(request: Request) -> Denied | None:
@@ -77,7 +77,7 @@ def the_actor_may_push(request: Request) -> Denied | None:
         is_allowed = can_push_code(request.actor.account, project)
     if is_allowed:
         return None
-    return Denied(Reason.PUSH_NOT_ALLOWED, messages.PUSH_NOT_ALLOWED)
+    return Denied.because_of(Reason.PUSH_NOT_ALLOWED)
 
 
 def _may_announce_a_push(request: Request, project: Project) -> bool:
@@ -94,4 +94,4 @@ def _wiki_denial(request: Request, project: Project) -> Denied | None:
     is_represented = request.actor.deploy_key is None or deploy_key_may_act_for(user, request.instance, project)
     if is_represented and can_write_wiki(user, project):
         return None
-    return Denied(Reason.WIKI_NOT_WRITABLE, messages.WIKI_NOT_WRITABLE)
+    return Denied.because_of(Reason.WIKI_NOT_WRITABLE)

@@ -10,7 +10,7 @@ from repositories import policy
 from repositories.access_check import AccessCheck
 from repositories.policy import Action, Credential, RepositoryType
 from repositories.policy.abilities import actor_can_read
-from repositories.policy.messages import RULES_UNREADABLE
+from repositories.policy.reasons import Reason
 from repositories.policy.repository_path import container_path, named_type
 from repositories.selectors.facts import ContainerReference, Facts, gather, gather_for_actor
 from repositories.services.authorization import access_request, find_facts
@@ -64,7 +64,7 @@ def give_credentials(who: ActorReference, what: ContainerReference) -> LFSCreden
     if container is None or project is None or not actor_can_read(facts.actor, project):
         raise NotFoundError
     if project.has_unreadable_rules:
-        raise ForbiddenError(RULES_UNREADABLE)
+        raise ForbiddenError(Reason.RULES_UNREADABLE.message)
     account = find_acting_account(who)
     if account.user is None:
         raise NotFoundError("404 Not found")

@@ -14,7 +14,7 @@ from internal_api.errors import NotFoundError
 from internal_api.statements import moment
 from repositories.models import PendingPush, PushEvent
 from repositories.policy import Change, KeyKind
-from repositories.policy.messages import PROJECT_NOT_FOUND
+from repositories.policy.reasons import Reason
 from repositories.policy.repository_path import gl_repository
 from repositories.selectors.facts import Facts
 
@@ -111,7 +111,7 @@ def note_push(facts: Facts, request_id: str | None, changes: Sequence[Change]) -
         with connection.cursor() as cursor:
             cursor.execute(_NOTE, [*owner, PendingPush.pack(changes), moment(now), moment(due)])
     except IntegrityError as error:
-        raise NotFoundError(PROJECT_NOT_FOUND) from error
+        raise NotFoundError(Reason.PROJECT_NOT_FOUND.message) from error
 
 
 def settle(push: Reported) -> Settled:

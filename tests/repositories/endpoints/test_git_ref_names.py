@@ -15,7 +15,8 @@ from pytest_django.fixtures import Settings
 from accounts.models import SSHKey, User
 from internal_api.branch_names import is_valid_name
 from repositories.models import Project, PushEvent, Webhook
-from repositories.policy import Change, messages, parse_changes
+from repositories.policy import Change, parse_changes
+from repositories.policy.reasons import Reason
 from repositories.services.access import set_member
 from repositories.services.protected_refs import protect_branch, protect_tag
 from tests.factories import SSHKeyFactory
@@ -26,12 +27,12 @@ from tests.tasks import run_tasks
 PREFIXES = {"branch": "refs/heads/", "tag": "refs/tags/"}
 OPERATIONS = ("create", "update", "delete")
 REFUSALS = {
-    ("branch", "create"): messages.PROTECTED_BRANCH_CREATION,
-    ("branch", "update"): messages.PROTECTED_BRANCH_PUSH,
-    ("branch", "delete"): messages.PROTECTED_BRANCH_DELETION,
-    ("tag", "create"): messages.PROTECTED_TAG_CREATION,
-    ("tag", "update"): messages.PROTECTED_TAG_UPDATE,
-    ("tag", "delete"): messages.PROTECTED_TAG_DELETION,
+    ("branch", "create"): Reason.PROTECTED_BRANCH_CREATION.message,
+    ("branch", "update"): Reason.PROTECTED_BRANCH_PUSH.message,
+    ("branch", "delete"): Reason.PROTECTED_BRANCH_DELETION.message,
+    ("tag", "create"): Reason.PROTECTED_TAG_CREATION.message,
+    ("tag", "update"): Reason.PROTECTED_TAG_UPDATE.message,
+    ("tag", "delete"): Reason.PROTECTED_TAG_DELETION.message,
 }
 
 

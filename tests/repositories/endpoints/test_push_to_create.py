@@ -8,7 +8,7 @@ from django.test import Client
 from accounts.models import User
 from repositories.errors import RepositoryNotCreatedError
 from repositories.models import Namespace, Project, Route
-from repositories.policy import messages
+from repositories.policy.reasons import Reason
 from repositories.policy.repository_path import relative_path
 from repositories.services.access import set_member
 from repositories.services.projects import add_redirect
@@ -39,10 +39,10 @@ RULES: dict[str, tuple[dict[str, Any], dict[str, Any], int, str]] = {
     "certificates, none shown": ({"enforce_ssh_certificates": True}, {}, 401, NOT_ALLOWED),
     "certificate of another group": ({}, {"namespace_path": "wiley"}, 401, NOT_ALLOWED),
     "certificate of a subgroup": ({}, {"namespace_path": "acme/tools"}, 401, NOT_ALLOWED),
-    "address outside the list": ({"ip_allowlist": ["10.0.0.0/8"]}, {"check_ip": "11.1.1.1"}, 404, messages.PROJECT_NOT_FOUND),
-    "address that is none": ({"ip_allowlist": ["10.0.0.0/8"]}, {"check_ip": "[127.0"}, 404, messages.PROJECT_NOT_FOUND),
+    "address outside the list": ({"ip_allowlist": ["10.0.0.0/8"]}, {"check_ip": "11.1.1.1"}, 404, Reason.PROJECT_NOT_FOUND.message),
+    "address that is none": ({"ip_allowlist": ["10.0.0.0/8"]}, {"check_ip": "[127.0"}, 404, Reason.PROJECT_NOT_FOUND.message),
     "another protocol": ({"enabled_git_access_protocol": "http"}, {}, 401, "Git access over SSH is not allowed"),
-    "archived": ({"archived": True}, {}, 404, messages.PROJECT_NOT_FOUND),
+    "archived": ({"archived": True}, {}, 404, Reason.PROJECT_NOT_FOUND.message),
 }
 
 
@@ -63,7 +63,7 @@ def test_a_refusal_by_the_group_leaves_neither_row_nor_repository(
 def test_a_limit_that_is_reached_leaves_neither_row_nor_repository(shell: Client, ann: User, gitaly: FakeGitaly) -> None:
     User.objects.filter(pk=ann.pk).update(projects_limit=1)
     assert push(shell, "ann/one", user_id=ann.pk).status_code == 200
-    refused(push(shell, "ann/two", user_id=ann.pk), 404, messages.PROJECT_NOT_FOUND)
+    refused(push(shell, "ann/two", user_id=ann.pk), 404, Reason.PROJECT_NOT_FOUND.message)
     assert Project.objects.count() == 1
     assert gitaly.calls == ["CreateRepository"]
 
@@ -79,7 +79,7 @@ def test_whoever_may_not_create_there_learns_nothing_of_the_group(
     fields, values, *_ = RULES.get(rule, ({}, {}))
     Namespace.objects.filter(pk=acme.pk).update(**{"archived": False, **fields})
     values = values if who == "nobody" else {**values, "user_id": bob.pk}
-    refused(push(shell, "acme/fresh", **values), 404, messages.PROJECT_NOT_FOUND)
+    refused(push(shell, "acme/fresh", **values), 404, Reason.PROJECT_NOT_FOUND.message)
     assert gitaly.calls == []
 
 
@@ -107,8 +107,8 @@ def test_with_a_certificate_nothing_is_created_in_ones_own_namespace(
     [
         ("ann/x.wiki", "The wiki you were looking for could not be found."),
         ("ann/x.wiki.git", "The wiki you were looking for could not be found."),
-        ("ann/x.WIKI", messages.PROJECT_NOT_FOUND),
-        ("ann/x.design", messages.PROJECT_NOT_FOUND),
+        ("ann/x.WIKI", Reason.PROJECT_NOT_FOUND.message),
+        ("ann/x.design", Reason.PROJECT_NOT_FOUND.message),
     ],
 )
 def test_wikis_and_designs_are_never_created(shell: Client, ann: User, gitaly: FakeGitaly, path: str, message: str) -> None:

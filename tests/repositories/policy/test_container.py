@@ -22,9 +22,9 @@ from repositories.policy import (
     decide,
     explain,
 )
-from repositories.policy import messages as texts
 from repositories.policy.decision import RULES
 from repositories.policy.explanation import APPLIES
+from repositories.policy.messages import human_size
 from repositories.policy.repository_path import named_type
 from tests.repositories.policy.questions import (
     EXTERNAL,
@@ -56,7 +56,7 @@ def message_of(request: Request) -> str | None:
 def test_missing_and_hidden_projects_are_told_apart_by_nobody(action: str) -> None:
     """Allowed 10.3 #49, #50, 10.5 #106, gitlab-shell 5 #53."""
     missing, hidden = decide(ask(STRANGER, action, None)), decide(ask(STRANGER, action, project()))
-    assert missing == hidden == Denied(Reason.PROJECT_NOT_FOUND, texts.PROJECT_NOT_FOUND)
+    assert missing == hidden == Denied.because_of(Reason.PROJECT_NOT_FOUND)
     assert Reason.PROJECT_NOT_FOUND.status == 404
 
 
@@ -70,7 +70,7 @@ def test_a_repository_may_be_missing_on_disk() -> None:
     guest = member(Role.GUEST)
     assert message_of(ask(guest, PULL, nothing)) == "A repository for this project does not exist yet."
     assert message_of(ask(guest, PULL, nothing, repository_type="wiki")) == "A repository for this wiki does not exist yet."
-    assert message_of(ask(STRANGER, PULL, nothing)) == texts.PROJECT_NOT_FOUND, "but a stranger is not told"
+    assert message_of(ask(STRANGER, PULL, nothing)) == Reason.PROJECT_NOT_FOUND.message, "but a stranger is not told"
     assert Reason.NO_REPOSITORY.status == 404
 
 
@@ -93,9 +93,9 @@ REFUSED = "You are not allowed to access projects in this namespace."
         pytest.param(DEVELOPER, project(root_path="kiosk"), "\u212aiosk", REFUSED, id="the Kelvin sign is no k"),
         pytest.param(DEVELOPER, project(), "other", REFUSED, id="gitlab-shell 5 #58"),
         pytest.param(DEVELOPER, project(root_is_group=False, root_path="ann"), "ann", REFUSED, id="allowed 10.13 #298: personal project"),
-        pytest.param(DEVELOPER, None, "acme", texts.PROJECT_NOT_FOUND, id="gitlab-shell 5 #53: no project"),
-        pytest.param(STRANGER, CERTIFIED, None, texts.PROJECT_NOT_FOUND, id="hidden is missing, without a certificate"),
-        pytest.param(STRANGER, project(), "other", texts.PROJECT_NOT_FOUND, id="hidden is missing, with another one"),
+        pytest.param(DEVELOPER, None, "acme", Reason.PROJECT_NOT_FOUND.message, id="gitlab-shell 5 #53: no project"),
+        pytest.param(STRANGER, CERTIFIED, None, Reason.PROJECT_NOT_FOUND.message, id="hidden is missing, without a certificate"),
+        pytest.param(STRANGER, project(), "other", Reason.PROJECT_NOT_FOUND.message, id="hidden is missing, with another one"),
     ],
 )
 def test_certificates_and_namespaces(actor: Actor, what: object, namespace_path: str | None, message: str | None) -> None:
@@ -114,10 +114,10 @@ def test_certificates_are_asked_for_before_the_changes_are_known_only() -> None:
     [
         pytest.param(None, None, id="no address, no restriction"),
         pytest.param("150.168.0.1", None, id="allowed 10.13 #277"),
-        pytest.param("150.168.0.2", texts.PROJECT_NOT_FOUND, id="allowed 10.13 #278"),
+        pytest.param("150.168.0.2", Reason.PROJECT_NOT_FOUND.message, id="allowed 10.13 #278"),
         pytest.param("2001:db8::7", None, id="IPv6 inside"),
-        pytest.param("2001:db9::7", texts.PROJECT_NOT_FOUND, id="IPv6 outside"),
-        pytest.param("[127.0", texts.PROJECT_NOT_FOUND, id="gitlab-shell 5 #59: garbage"),
+        pytest.param("2001:db9::7", Reason.PROJECT_NOT_FOUND.message, id="IPv6 outside"),
+        pytest.param("[127.0", Reason.PROJECT_NOT_FOUND.message, id="gitlab-shell 5 #59: garbage"),
     ],
 )
 @pytest.mark.parametrize("actor", [DEVELOPER, READING_KEY])
@@ -133,11 +133,11 @@ def test_without_a_list_any_address_will_do() -> None:
 @pytest.mark.parametrize(
     ("actor", "what", "message"),
     [
-        pytest.param(OWNER, project(read_only=True, archived=True), texts.REPOSITORY_READ_ONLY, id="allowed 4.6 row 1"),
+        pytest.param(OWNER, project(read_only=True, archived=True), Reason.REPOSITORY_READ_ONLY.message, id="allowed 4.6 row 1"),
         pytest.param(DEVELOPER, project(archived=True), "You can't push code to an archived project.", id="allowed 10.3 #46, 10.6 #145"),
-        pytest.param(member(Role.GUEST), project(archived=True), texts.ARCHIVED, id="archived comes before the role"),
-        pytest.param(WRITING_KEY, project(archived=True), texts.ARCHIVED, id="archived for a deploy key too"),
-        pytest.param(NOBODY, project(visibility="public"), texts.UPLOAD_NOT_ALLOWED, id="allowed 2.3"),
+        pytest.param(member(Role.GUEST), project(archived=True), Reason.ARCHIVED.message, id="archived comes before the role"),
+        pytest.param(WRITING_KEY, project(archived=True), Reason.ARCHIVED.message, id="archived for a deploy key too"),
+        pytest.param(NOBODY, project(visibility="public"), Reason.UPLOAD_NOT_ALLOWED.message, id="allowed 2.3"),
     ],
 )
 def test_projects_that_take_no_pushes(actor: Actor, what: object, message: str) -> None:
@@ -173,14 +173,14 @@ def test_a_full_namespace_takes_deletions_only(changes: tuple[Change, ...] | Non
 
 def test_a_full_namespaces_wiki_is_not_writable() -> None:
     """Allowed 10.13 #287."""
-    assert message_of(ask(DEVELOPER, PUSH, FULL, repository_type="wiki")) == texts.WIKI_NOT_WRITABLE
+    assert message_of(ask(DEVELOPER, PUSH, FULL, repository_type="wiki")) == Reason.WIKI_NOT_WRITABLE.message
 
 
 @pytest.mark.parametrize(
     ("size", "text"), [(10 * 1024**3, "10 GiB"), (4 * 1024**2, "4 MiB"), (1536 * 1024, "1.5 MiB"), (1, "1 bytes"), (2**52, "4096 TiB")]
 )
 def test_sizes_as_people_read_them(size: int, text: str) -> None:
-    assert texts.human_size(size) == text
+    assert human_size(size) == text
 
 
 ROOM = Destination(1, may_create=True, root_path="acme")
@@ -221,12 +221,16 @@ CERTIFICATES = replace(ROOM, root_enforces_ssh_certificates=True)
             replace(ROOM, root_ip_allowlist=("10.0.0.0/8",)),
             {"check_ip": "11.1.1.1"},
             Reason.ADDRESS_NOT_ALLOWED,
-            texts.PROJECT_NOT_FOUND,
+            Reason.PROJECT_NOT_FOUND.message,
             id="address",
         ),
-        pytest.param(replace(ROOM, has_unreadable_rules=True), {}, Reason.RULES_UNREADABLE, texts.RULES_UNREADABLE, id="unreadable rules"),
-        pytest.param(replace(ROOM, archived=True), {}, Reason.NAMESPACE_ARCHIVED, texts.PROJECT_NOT_FOUND, id="archived"),
-        pytest.param(replace(ROOM, has_room=False), {}, Reason.PROJECTS_LIMIT_REACHED, texts.PROJECT_NOT_FOUND, id="projects_limit"),
+        pytest.param(
+            replace(ROOM, has_unreadable_rules=True), {}, Reason.RULES_UNREADABLE, Reason.RULES_UNREADABLE.message, id="unreadable rules"
+        ),
+        pytest.param(replace(ROOM, archived=True), {}, Reason.NAMESPACE_ARCHIVED, Reason.PROJECT_NOT_FOUND.message, id="archived"),
+        pytest.param(
+            replace(ROOM, has_room=False), {}, Reason.PROJECTS_LIMIT_REACHED, Reason.PROJECT_NOT_FOUND.message, id="projects_limit"
+        ),
     ],
 )
 def test_the_rules_of_a_namespace_hold_before_a_project_is_created_in_it(
@@ -235,9 +239,9 @@ def test_the_rules_of_a_namespace_hold_before_a_project_is_created_in_it(
     """Decisions 10a; and whoever may not create there is told of none of them."""
     request = ask(OWNER, PUSH, None, destination=destination, path="acme/fresh", **fields)
     assert decide(request) == Denied(reason, message)
-    assert reason.status == (404 if message == texts.PROJECT_NOT_FOUND else 401)
+    assert reason.status == (404 if message == Reason.PROJECT_NOT_FOUND.message else 401)
     hidden = decide(replace(request, destination=replace(destination, may_create=False)))
-    assert hidden == Denied(Reason.PROJECT_NOT_FOUND, texts.PROJECT_NOT_FOUND)
+    assert hidden == Denied.because_of(Reason.PROJECT_NOT_FOUND)
 
 
 @pytest.mark.parametrize(
@@ -310,7 +314,7 @@ def test_outside_its_groups_addresses_a_project_is_missing_for_members_too() -> 
     for fields in HIDDEN.values():
         shut = project(**{**fields, "root_ip_allowlist": ("10.0.0.0/8",)})
         asked = ask(OWNER, PUSH, shut, path="acme/rockets", check_ip="11.1.1.1")
-        assert message_of(asked) == message_of(replace(asked, project=None)) == texts.PROJECT_NOT_FOUND
+        assert message_of(asked) == message_of(replace(asked, project=None)) == Reason.PROJECT_NOT_FOUND.message
 
 
 def test_an_explanation_has_every_rule_and_the_deciding_one() -> None:
@@ -358,8 +362,8 @@ def test_every_reason_is_a_401_or_a_404(reason: Reason) -> None:
 
 def test_a_wiki_that_is_missing_has_words_of_its_own() -> None:
     """Allowed 10.11 #254."""
-    assert decide(ask(STRANGER, PUSH, project(), repository_type="wiki")) == Denied(Reason.WIKI_NOT_FOUND, texts.WIKI_NOT_FOUND)
+    assert decide(ask(STRANGER, PUSH, project(), repository_type="wiki")) == Denied.because_of(Reason.WIKI_NOT_FOUND)
 
 
 def test_a_key_of_nobody_is_nobody() -> None:
-    assert message_of(ask(Actor(key=Key(4)), PULL, project())) == texts.PROJECT_NOT_FOUND
+    assert message_of(ask(Actor(key=Key(4)), PULL, project())) == Reason.PROJECT_NOT_FOUND.message

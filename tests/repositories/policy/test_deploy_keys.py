@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from repositories.policy import Actor, Allowed, BranchRule, Change, Denied, Key, KeyKind, Reason, Role, TagRule, User, decide, messages
+from repositories.policy import Actor, Allowed, BranchRule, Change, Denied, Key, KeyKind, Reason, Role, TagRule, User, decide
 from tests.repositories.policy.questions import PULL, PUSH, ask, project
 from tests.repositories.policy.test_refs import create, delete, push, roles, update
 
 OWNER = User(7, "ann", role=Role.DEVELOPER)
-NOT_WRITABLE = Denied(Reason.WIKI_NOT_WRITABLE, messages.WIKI_NOT_WRITABLE)
+NOT_WRITABLE = Denied.because_of(Reason.WIKI_NOT_WRITABLE)
 OUT_OF_STANDING = {
     "blocked": replace(OWNER, state="blocked"),
     "blocked by LDAP": replace(OWNER, state="ldap_blocked"),
@@ -52,14 +52,14 @@ def test_a_wiki_is_written_as_the_owner_may(role: Role, is_allowed: bool, change
 @pytest.mark.parametrize("standing", OUT_OF_STANDING)
 def test_nothing_is_pushed_for_an_owner_out_of_standing(standing: str, change: Change) -> None:
     found = push(key_of(OUT_OF_STANDING[standing]), change)
-    assert found == Denied(Reason.PUSH_NOT_ALLOWED, messages.PUSH_NOT_ALLOWED)
+    assert found == Denied.because_of(Reason.PUSH_NOT_ALLOWED)
 
 
 @pytest.mark.parametrize("standing", OUT_OF_STANDING)
 def test_no_push_is_announced_for_an_owner_out_of_standing(standing: str) -> None:
     """What nobody owns is the ghost's, who is asked about with real changes (allowed 2.5, 4.6 row 8)."""
     request = ask(key_of(OUT_OF_STANDING[standing]), PUSH, project())
-    expected = Allowed() if standing in ("ghost", "missing") else Denied(Reason.PUSH_NOT_ALLOWED, messages.PUSH_NOT_ALLOWED)
+    expected = Allowed() if standing in ("ghost", "missing") else Denied.because_of(Reason.PUSH_NOT_ALLOWED)
     assert decide(request) == expected
     assert decide(replace(request, action=PULL)) == Allowed(), "a blocked owner stops no pull"
 
@@ -81,7 +81,7 @@ def test_a_push_is_announced_whatever_the_role_of_the_owner(role: Role) -> None:
 @pytest.mark.parametrize("change", [update("refs/tags/v1"), delete("refs/tags/v1")])
 def test_existing_tags_are_changed_for_developers_only(owner: User, is_allowed: bool, change: Change) -> None:
     """Allowed 5.6 row 1."""
-    denied = Denied(Reason.TAG_CHANGE, messages.TAG_CHANGE)
+    denied = Denied.because_of(Reason.TAG_CHANGE)
     assert push(key_of(owner), change) == (Allowed() if is_allowed else denied)
     assert push(key_of(owner), create("refs/tags/v2")) == Allowed()
 
@@ -89,4 +89,4 @@ def test_existing_tags_are_changed_for_developers_only(owner: User, is_allowed: 
 def test_the_row_on_existing_tags_comes_before_those_on_protected_ones() -> None:
     rule = TagRule("v*", roles(30))
     found = push(key_of(User(7, role=Role.REPORTER)), update("refs/tags/v1"), tags=[rule], branches=[BranchRule("x")])
-    assert found == Denied(Reason.TAG_CHANGE, messages.TAG_CHANGE)
+    assert found == Denied.because_of(Reason.TAG_CHANGE)

@@ -22,7 +22,6 @@ from repositories.policy import (
     TagRule,
     User,
     decide,
-    messages,
     parse_changes,
 )
 from repositories.policy.messages import human_size
@@ -45,7 +44,7 @@ def test_a_deploy_key_cannot_push_while_the_repository_is_disabled(changes: tupl
     """Contract: allowed 9.2, "deploy keys included"."""
     key = Actor(key=Key(2, KeyKind.DEPLOY, enabled=True, can_push=True), user=User(7, "ann", role=Role.MAINTAINER))
     verdict = decide(ask(key, PUSH, project(repository_access_level="disabled"), changes=changes))
-    assert verdict == Denied(Reason.PUSH_NOT_ALLOWED, messages.PUSH_NOT_ALLOWED)
+    assert verdict == Denied.because_of(Reason.PUSH_NOT_ALLOWED)
 
 
 def test_a_group_whose_protocol_is_blank_leaves_every_protocol_open() -> None:
@@ -161,11 +160,11 @@ def test_whoever_may_not_push_code_changes_no_tag() -> None:
 
     reporter = ask(member(Role.REPORTER), PUSH, ROCKETS)
     for change in (update("refs/tags/v1"), delete("refs/tags/v1")):
-        assert _tag(reporter, ROCKETS, change, "v1") == Denied(Reason.TAG_CHANGE, messages.TAG_CHANGE)
+        assert _tag(reporter, ROCKETS, change, "v1") == Denied.because_of(Reason.TAG_CHANGE)
     assert _tag(reporter, ROCKETS, create("refs/tags/v1"), "v1") is None
     assert _tag(ask(owned(), PUSH, ROCKETS), ROCKETS, update("refs/tags/v1"), "v1") is None
     ghosts = _tag(ask(READING_KEY, PUSH, ROCKETS), ROCKETS, update("refs/tags/v1"), "v1")
-    assert ghosts == Denied(Reason.TAG_CHANGE, messages.TAG_CHANGE)
+    assert ghosts == Denied.because_of(Reason.TAG_CHANGE)
 
 
 def test_a_protected_tag_is_made_by_whom_its_rule_names() -> None:

@@ -29,7 +29,7 @@ from repositories.policy import (
     Verdict,
     decide,
 )
-from repositories.policy import messages as texts
+from repositories.policy.reasons import Reason
 from repositories.policy.ref_names import covers, looks_like_an_object_id
 from tests.repositories.policy.questions import ADMIN, PUSH, WRITING_KEY, ask, member, project
 
@@ -127,34 +127,34 @@ FORCED: dict[Question, bool] = {IsForced(OLD, NEW): True}
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        pytest.param(delete("refs/heads/master"), texts.DEFAULT_BRANCH_DELETION, id="#166"),
-        pytest.param(create(f"refs/heads/{SHA1}"), texts.BRANCH_NAME_LIKE_OBJECT_ID, id="#167 create"),
-        pytest.param(update(f"refs/heads/{SHA1}"), texts.BRANCH_NAME_LIKE_OBJECT_ID, id="#167 update"),
-        pytest.param(create(f"refs/heads/{SHA1}-"), texts.BRANCH_NAME_LIKE_OBJECT_ID, id="#169"),
-        pytest.param(create(f"refs/heads/{SHA256}-"), texts.BRANCH_NAME_LIKE_OBJECT_ID, id="#170"),
-        pytest.param(create(f"refs/heads/{SHA1.upper()}"), texts.BRANCH_NAME_LIKE_OBJECT_ID, id="upper case"),
+        pytest.param(delete("refs/heads/master"), Reason.DEFAULT_BRANCH_DELETION.message, id="#166"),
+        pytest.param(create(f"refs/heads/{SHA1}"), Reason.BRANCH_NAME_LIKE_OBJECT_ID.message, id="#167 create"),
+        pytest.param(update(f"refs/heads/{SHA1}"), Reason.BRANCH_NAME_LIKE_OBJECT_ID.message, id="#167 update"),
+        pytest.param(create(f"refs/heads/{SHA1}-"), Reason.BRANCH_NAME_LIKE_OBJECT_ID.message, id="#169"),
+        pytest.param(create(f"refs/heads/{SHA256}-"), Reason.BRANCH_NAME_LIKE_OBJECT_ID.message, id="#170"),
+        pytest.param(create(f"refs/heads/{SHA1.upper()}"), Reason.BRANCH_NAME_LIKE_OBJECT_ID.message, id="upper case"),
         pytest.param(create(f"refs/heads/fix-{SHA256}"), None, id="#172"),
         pytest.param(delete(f"refs/heads/{SHA1}"), None, id="#173"),
-        pytest.param(create("refs/heads/-wrong"), texts.BRANCH_NAME_INVALID, id="a dash in front"),
+        pytest.param(create("refs/heads/-wrong"), Reason.BRANCH_NAME_INVALID.message, id="a dash in front"),
         pytest.param(delete("refs/heads/-wrong"), None, id="#175"),
-        pytest.param(create("refs/heads/HEAD"), texts.BRANCH_NAME_INVALID, id="HEAD"),
-        pytest.param(create("refs/heads/refs/heads/x"), texts.BRANCH_NAME_INVALID, id="a ref inside a ref"),
-        pytest.param(create("refs/heads/refs/remotes/x"), texts.BRANCH_NAME_INVALID, id="a remote inside a ref"),
-        pytest.param(create("refs/heads/a..b"), texts.BRANCH_NAME_INVALID, id="not legal for Git"),
+        pytest.param(create("refs/heads/HEAD"), Reason.BRANCH_NAME_INVALID.message, id="HEAD"),
+        pytest.param(create("refs/heads/refs/heads/x"), Reason.BRANCH_NAME_INVALID.message, id="a ref inside a ref"),
+        pytest.param(create("refs/heads/refs/remotes/x"), Reason.BRANCH_NAME_INVALID.message, id="a remote inside a ref"),
+        pytest.param(create("refs/heads/a..b"), Reason.BRANCH_NAME_INVALID.message, id="not legal for Git"),
         pytest.param(create('refs/heads/a"b'), None, id="gitaly 6 #38: a quote"),
         pytest.param(create("refs/heads/é\ufffd"), None, id="gitaly 6 #38: what is left of other bytes"),
         pytest.param(create("refs/notes/x"), None, id="gitaly 6 #38: notes"),
         pytest.param(create("refs/heads/"), None, id="no name is no branch"),
-        pytest.param(create("refs/tags/refs/heads/foo"), texts.TAG_NAME_PROHIBITED, id="#194"),
-        pytest.param(create("refs/tags/refs/tags/foo"), texts.TAG_NAME_PROHIBITED, id="a tag inside a tag"),
+        pytest.param(create("refs/tags/refs/heads/foo"), Reason.TAG_NAME_PROHIBITED.message, id="#194"),
+        pytest.param(create("refs/tags/refs/tags/foo"), Reason.TAG_NAME_PROHIBITED.message, id="a tag inside a tag"),
         pytest.param(create("refs/tags/fix-for-refs/tags/foo"), None, id="#196"),
-        pytest.param(create("refs/tags/v1\ufffd"), texts.TAG_NAME_NOT_UTF8, id="#197"),
+        pytest.param(create("refs/tags/v1\ufffd"), Reason.TAG_NAME_NOT_UTF8.message, id="#197"),
         pytest.param(delete(f"refs/tags/{SHA1}"), None, id="#199"),
-        pytest.param(create(f"refs/tags/{SHA1}"), texts.TAG_NAME_LIKE_OBJECT_ID, id="#200"),
-        pytest.param(create(f"refs/tags/{SHA1}-"), texts.TAG_NAME_LIKE_OBJECT_ID, id="#202"),
-        pytest.param(create(f"refs/tags/{SHA256}-"), texts.TAG_NAME_LIKE_OBJECT_ID, id="#203"),
+        pytest.param(create(f"refs/tags/{SHA1}"), Reason.TAG_NAME_LIKE_OBJECT_ID.message, id="#200"),
+        pytest.param(create(f"refs/tags/{SHA1}-"), Reason.TAG_NAME_LIKE_OBJECT_ID.message, id="#202"),
+        pytest.param(create(f"refs/tags/{SHA256}-"), Reason.TAG_NAME_LIKE_OBJECT_ID.message, id="#203"),
         pytest.param(create(f"refs/tags/fix-{SHA256}"), None, id="#205"),
-        pytest.param(create("refs/tags/master"), texts.TAG_NAMED_LIKE_DEFAULT_BRANCH, id="#212"),
+        pytest.param(create("refs/tags/master"), Reason.TAG_NAMED_LIKE_DEFAULT_BRANCH.message, id="#212"),
         pytest.param(update("refs/tags/v1.0.0"), None, id="an unprotected tag may be moved"),
     ],
 )
@@ -166,28 +166,33 @@ def test_names(change: Change, text: str | None) -> None:
 @pytest.mark.parametrize(
     ("actor", "rule", "change", "answers", "text"),
     [
-        pytest.param(MAINTAINER, PROTECTED, update("refs/heads/master"), FORCED, texts.FORCE_PUSH, id="#176"),
-        pytest.param(DEVELOPER, PROTECTED, update("refs/heads/master"), None, texts.PROTECTED_BRANCH_PUSH, id="#178"),
+        pytest.param(MAINTAINER, PROTECTED, update("refs/heads/master"), FORCED, Reason.FORCE_PUSH.message, id="#176"),
+        pytest.param(DEVELOPER, PROTECTED, update("refs/heads/master"), None, Reason.PROTECTED_BRANCH_PUSH.message, id="#178"),
         pytest.param(MAINTAINER, replace(PROTECTED, allow_force_push=True), update("refs/heads/master"), FORCED, None, id="#179"),
         pytest.param(
             DEVELOPER,
             replace(PROTECTED, allow_force_push=True),
             update("refs/heads/master"),
             FORCED,
-            texts.PROTECTED_BRANCH_PUSH,
+            Reason.PROTECTED_BRANCH_PUSH.message,
             id="#181",
         ),
-        pytest.param(DEVELOPER, PROTECTED, update("refs/heads/master"), FORCED, texts.FORCE_PUSH, id="#182"),
+        pytest.param(DEVELOPER, PROTECTED, update("refs/heads/master"), FORCED, Reason.FORCE_PUSH.message, id="#182"),
         pytest.param(MAINTAINER, BranchRule("feature", push=roles(40)), create("refs/heads/feature"), None, None, id="#185"),
         pytest.param(
-            DEVELOPER, BranchRule("feature", push=roles(40)), create("refs/heads/feature"), None, texts.PROTECTED_BRANCH_CREATION, id="#186"
+            DEVELOPER,
+            BranchRule("feature", push=roles(40)),
+            create("refs/heads/feature"),
+            None,
+            Reason.PROTECTED_BRANCH_CREATION.message,
+            id="#186",
         ),
         pytest.param(
             DEVELOPER,
             BranchRule("feature", push=roles(40), merge=roles(30)),
             create("refs/heads/feature"),
             {HasNewCommits(NEW): True},
-            texts.PROTECTED_BRANCH_BASIS,
+            Reason.PROTECTED_BRANCH_BASIS.message,
             id="#187",
         ),
         pytest.param(
@@ -195,18 +200,23 @@ def test_names(change: Change, text: str | None) -> None:
             BranchRule("feature", push=roles(40), merge=roles(30)),
             create("refs/heads/feature"),
             {HasNewCommits(NEW): False},
-            texts.PROTECTED_BRANCH_CREATION_BY_GIT,
+            Reason.PROTECTED_BRANCH_CREATION_BY_GIT.message,
             id="may merge, over Git",
         ),
         pytest.param(
-            DEVELOPER, BranchRule("feature", push=roles(40)), delete("refs/heads/feature"), None, texts.PROTECTED_BRANCH_DELETION, id="#190"
+            DEVELOPER,
+            BranchRule("feature", push=roles(40)),
+            delete("refs/heads/feature"),
+            None,
+            Reason.PROTECTED_BRANCH_DELETION.message,
+            id="#190",
         ),
         pytest.param(
             MAINTAINER,
             BranchRule("feature", push=roles(40)),
             delete("refs/heads/feature"),
             None,
-            texts.PROTECTED_BRANCH_DELETION_BY_GIT,
+            Reason.PROTECTED_BRANCH_DELETION_BY_GIT.message,
             id="over Git",
         ),
         pytest.param(
@@ -227,18 +237,18 @@ def test_what_the_web_interface_may() -> None:
     assert isinstance(push(MAINTAINER, delete("refs/heads/feature"), branches=[feature], protocol="web"), Allowed)
     assert isinstance(push(MAINTAINER, delete("refs/tags/v1.0.0"), tags=[TagRule("v*", roles(40))], protocol="web"), Allowed)
     denied = push(MAINTAINER, delete("refs/tags/v1.0.0"), tags=[TagRule("v*", roles(0))], protocol="web")
-    assert message(denied) == texts.PROTECTED_TAG_CREATION, "the order note of 5.6"
+    assert message(denied) == Reason.PROTECTED_TAG_CREATION.message, "the order note of 5.6"
 
 
 @pytest.mark.parametrize(
     ("actor", "create_levels", "change", "text"),
     [
-        pytest.param(MAINTAINER, roles(40), update("refs/tags/v1.0.0"), texts.PROTECTED_TAG_UPDATE, id="#208"),
-        pytest.param(DEVELOPER, roles(40), delete("refs/tags/v1.0.0"), texts.PROTECTED_TAG_DELETION, id="#209"),
-        pytest.param(MAINTAINER, roles(40), delete("refs/tags/v1.0.0"), texts.PROTECTED_TAG_DELETION_BY_GIT, id="over Git"),
+        pytest.param(MAINTAINER, roles(40), update("refs/tags/v1.0.0"), Reason.PROTECTED_TAG_UPDATE.message, id="#208"),
+        pytest.param(DEVELOPER, roles(40), delete("refs/tags/v1.0.0"), Reason.PROTECTED_TAG_DELETION.message, id="#209"),
+        pytest.param(MAINTAINER, roles(40), delete("refs/tags/v1.0.0"), Reason.PROTECTED_TAG_DELETION_BY_GIT.message, id="over Git"),
         pytest.param(DEVELOPER, roles(30), create("refs/tags/v9.1.0"), None, id="#211"),
         pytest.param(MAINTAINER, roles(30), create("refs/tags/v9.1.0"), None, id="#226 maintainer"),
-        pytest.param(DEVELOPER, roles(40), create("refs/tags/v9.1.0"), texts.PROTECTED_TAG_CREATION, id="no level grants"),
+        pytest.param(DEVELOPER, roles(40), create("refs/tags/v9.1.0"), Reason.PROTECTED_TAG_CREATION.message, id="no level grants"),
         pytest.param(DEVELOPER, roles(40), create("refs/tags/w9"), None, id="another name"),
     ],
 )
@@ -300,32 +310,53 @@ OWNER = User(7, "ann", role=Role.DEVELOPER)
     ("actor", "changes", "branches", "tags", "text"),
     [
         pytest.param(deploy_key(OWNER), [update("refs/heads/x")], [], [], None, id="an unprotected branch"),
-        pytest.param(WRITING_KEY, [update("refs/heads/x")], [], [], texts.PUSH_NOT_ALLOWED, id="the ghost pushes nothing"),
-        pytest.param(deploy_key(None), [update("refs/heads/x")], [], [], texts.PUSH_NOT_ALLOWED, id="no owner at all"),
+        pytest.param(WRITING_KEY, [update("refs/heads/x")], [], [], Reason.PUSH_NOT_ALLOWED.message, id="the ghost pushes nothing"),
+        pytest.param(deploy_key(None), [update("refs/heads/x")], [], [], Reason.PUSH_NOT_ALLOWED.message, id="no owner at all"),
         pytest.param(
-            deploy_key(replace(OWNER, state="blocked")), [update("refs/heads/x")], [], [], texts.PUSH_NOT_ALLOWED, id="blocked owner"
+            deploy_key(replace(OWNER, state="blocked")),
+            [update("refs/heads/x")],
+            [],
+            [],
+            Reason.PUSH_NOT_ALLOWED.message,
+            id="blocked owner",
         ),
-        pytest.param(deploy_key(User(7)), [update("refs/heads/x")], [], [], texts.PUSH_NOT_ALLOWED, id="the owner cannot read the project"),
+        pytest.param(
+            deploy_key(User(7)), [update("refs/heads/x")], [], [], Reason.PUSH_NOT_ALLOWED.message, id="the owner cannot read the project"
+        ),
         pytest.param(
             deploy_key(OWNER),
             [update("refs/heads/x")],
             [BranchRule("*", push=roles(40))],
             [],
-            texts.PUSH_NOT_ALLOWED,
+            Reason.PUSH_NOT_ALLOWED.message,
             id="the full ref and `*`",
         ),
         pytest.param(
-            deploy_key(OWNER), [update("refs/heads/x")], [BranchRule("x", push=roles(40))], [], texts.PROTECTED_BRANCH_PUSH, id="protected"
+            deploy_key(OWNER),
+            [update("refs/heads/x")],
+            [BranchRule("x", push=roles(40))],
+            [],
+            Reason.PROTECTED_BRANCH_PUSH.message,
+            id="protected",
         ),
         pytest.param(
             deploy_key(OWNER), [update("refs/heads/x")], [BranchRule("x", push=roles(30))], [], None, id="the owner's role grants"
         ),
-        pytest.param(deploy_key(OWNER), [create("refs/tags/v1")], [], [TagRule("v*", roles(0))], texts.PROTECTED_TAG_CREATION, id="#229"),
+        pytest.param(
+            deploy_key(OWNER), [create("refs/tags/v1")], [], [TagRule("v*", roles(0))], Reason.PROTECTED_TAG_CREATION.message, id="#229"
+        ),
         pytest.param(deploy_key(OWNER), [create("refs/tags/v1")], [], [TagRule("v*", Grants(deploy_key=True))], None, id="#230"),
         pytest.param(
-            deploy_key(User(7)), [create("refs/tags/v1")], [], [TagRule("v*", Grants(deploy_key=True))], texts.PUSH_NOT_ALLOWED, id="#233"
+            deploy_key(User(7)),
+            [create("refs/tags/v1")],
+            [],
+            [TagRule("v*", Grants(deploy_key=True))],
+            Reason.PUSH_NOT_ALLOWED.message,
+            id="#233",
         ),
-        pytest.param(deploy_key(OWNER, can_push=False), [update("refs/heads/x")], [], [], texts.DEPLOY_KEY_CANNOT_PUSH, id="gitaly 6 #20"),
+        pytest.param(
+            deploy_key(OWNER, can_push=False), [update("refs/heads/x")], [], [], Reason.DEPLOY_KEY_CANNOT_PUSH.message, id="gitaly 6 #20"
+        ),
     ],
 )
 def test_deploy_keys(actor: Actor, changes: list[Change], branches: list[BranchRule], tags: list[TagRule], text: str | None) -> None:
@@ -337,7 +368,7 @@ def test_one_forbidden_change_refuses_the_whole_push() -> None:
     """Gitaly 6 #37 as decisions 10a has it: the text does not name the ref."""
     rules = [BranchRule("b", push=roles(40), allow_force_push=True)]
     verdict = push(DEVELOPER, update("refs/heads/a"), update("refs/heads/b"), update("refs/heads/c"), branches=rules)
-    assert message(verdict) == texts.PROTECTED_BRANCH_PUSH
+    assert message(verdict) == Reason.PROTECTED_BRANCH_PUSH.message
 
 
 def test_git_is_asked_only_when_a_rule_needs_it_and_all_at_once() -> None:

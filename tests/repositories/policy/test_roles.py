@@ -3,7 +3,7 @@
 import pytest
 
 from repositories.policy import Actor, Allowed, Denied, RepositoryType, Role, decide
-from repositories.policy import messages as texts
+from repositories.policy.reasons import WIKI_DOWNLOAD_NOT_ALLOWED, Reason
 from tests.repositories.policy.questions import (
     ADMIN,
     ARCHIVE,
@@ -23,14 +23,14 @@ from tests.repositories.policy.questions import (
 Matrix = dict[str, list[tuple[str | None, str | None]]]
 
 OK = None
-N = texts.PROJECT_NOT_FOUND
-F = texts.DOWNLOAD_NOT_ALLOWED
-P = texts.PUSH_NOT_ALLOWED
-U = texts.UPLOAD_NOT_ALLOWED
-D = texts.DEPLOY_KEY_CANNOT_PUSH
-W = texts.WIKI_DOWNLOAD_NOT_ALLOWED
-X = texts.WIKI_NOT_FOUND
-R = texts.WIKI_NOT_WRITABLE
+N = Reason.PROJECT_NOT_FOUND.message
+F = Reason.DOWNLOAD_NOT_ALLOWED.message
+P = Reason.PUSH_NOT_ALLOWED.message
+U = Reason.UPLOAD_NOT_ALLOWED.message
+D = Reason.DEPLOY_KEY_CANNOT_PUSH.message
+W = WIKI_DOWNLOAD_NOT_ALLOWED
+X = Reason.WIKI_NOT_FOUND.message
+R = Reason.WIKI_NOT_WRITABLE.message
 
 PEOPLE: dict[str, Actor] = {
     "nobody": NOBODY,
