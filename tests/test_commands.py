@@ -110,12 +110,12 @@ def test_each_rule_is_told_and_nothing_recorded(rockets: Project, ann: User) -> 
     set_member(rockets, ann, 20)
     told = explained("--user", "ANN", "--project", "acme/rockets", "--action", "git-receive-pack")
     assert (told["actor"], told["role"], told["project"]) == ("ann", "reporter", "acme/rockets")
-    assert told["rules"]["the_project_is_visible"] == "allowed"
-    assert told["rules"]["the_actor_may_download"] == "does not apply"
-    assert told["rules"]["the_changes_may_be_pushed"] == "does not apply"
-    assert (told["decided_by"], told["code"]) == ("the_actor_may_push", 1)
-    assert told["rules"]["the_actor_may_push"] == "denied (push_not_allowed): You are not allowed to push code to this project."
-    assert told["verdict"] == told["rules"]["the_actor_may_push"]
+    assert told["rules"]["project_is_visible"] == "allowed"
+    assert told["rules"]["actor_may_download"] == "does not apply"
+    assert told["rules"]["ref_updates_are_allowed"] == "does not apply"
+    assert (told["decided_by"], told["code"]) == ("actor_may_push", 1)
+    assert told["rules"]["actor_may_push"] == "denied (push_not_allowed): You are not allowed to push code to this project."
+    assert told["verdict"] == told["rules"]["actor_may_push"]
     assert not Refusal.objects.exists()
 
 
@@ -126,7 +126,7 @@ def test_an_explanation_for_a_key_an_id_and_nobody(rockets: Project, ann: User) 
     out = StringIO()
     with pytest.raises(SystemExit, match="1"):
         call_command("explain_access", "--project", "acme/rockets", stdout=out)
-    assert "the_project_is_visible: denied (project_not_found)" in out.getvalue()
+    assert "project_is_visible: denied (project_not_found)" in out.getvalue()
 
 
 def test_an_explanation_of_a_first_push_creates_nothing(ann: User, acme: Namespace) -> None:
@@ -134,14 +134,14 @@ def test_an_explanation_of_a_first_push_creates_nothing(ann: User, acme: Namespa
     push = ["--user", "ann", "--action", "git-receive-pack"]
     told = explained(*push, "--project", "ann/brand-new")
     assert (told["verdict"], told["code"]) == ("the project would be created", 0)
-    assert (told["project"], told["decided_by"]) == ("ann/brand-new (does not exist)", "the_namespace_takes_the_project")
-    assert told["rules"]["the_project_is_visible"] == "does not apply"
+    assert (told["project"], told["decided_by"]) == ("ann/brand-new (does not exist)", "namespace_accepts_new_project")
+    assert told["rules"]["project_is_visible"] == "does not apply"
     User.objects.filter(pk=ann.pk).update(projects_limit=0)
     told = explained(*push, "--project", "ann/brand-new")
     assert (told["verdict"].split(":")[0], told["code"]) == ("denied (projects_limit_reached)", 1)
     told = explained(*push, "--project", "acme/brand-new")
-    assert (told["decided_by"], told["code"]) == ("the_project_is_there", 1)
-    assert told["rules"]["the_actor_may_upload"] == "not reached"
+    assert (told["decided_by"], told["code"]) == ("project_exists", 1)
+    assert told["rules"]["actor_may_upload"] == "not reached"
     assert not Project.objects.exists()
 
 
@@ -197,7 +197,7 @@ def test_an_explanation_knows_the_protected_branches(rockets: Project, ann: User
     changes = f"{'0' * 40} {'1' * 40} refs/heads/prod"
     told = explained("--user", "ann", "--project", "acme/rockets", "--action", "git-receive-pack", "--changes", changes)
     expected = "denied (protected_branch_creation): You are not allowed to create protected branches on this project."
-    assert told["rules"]["the_changes_may_be_pushed"] == told["verdict"] == expected
+    assert told["rules"]["ref_updates_are_allowed"] == told["verdict"] == expected
 
 
 def test_people_are_kept_out_and_let_in_again(ann: User) -> None:

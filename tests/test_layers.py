@@ -103,5 +103,5 @@ def _makes_policy_requests(module: ast.Module) -> bool:
     }
     called = [node.func for node in ast.walk(module) if isinstance(node, ast.Call)]
     return any(isinstance(one, ast.Name) and one.id in names for one in called) or any(
-        ast.unparse(one) in ("policy.Request", "policy.request.Request") for one in called
+        ast.unparse(one) in ("policy.AccessRequest", "policy.request.AccessRequest") for one in called
     )

@@ -1,9 +1,9 @@
 """The access policy: may this actor run this Git command on this repository, with these changes?
 
 Pure: facts in, verdict out. `facts` is what a decision is made from, `verdicts` what it can be, `reasons` why
-it is refused. The rules stand in the order in which they are asked in `decision.RULES`: `entrance` (instance, protocol, key,
-account, command), `container` (project there, visible, its certificates and addresses), `transfer` (pull, push),
-`refs` (what exactly is pushed, under the `protection` of branches and tags), `lfs` (whether its LFS objects were uploaded).
+it is refused. The rules stand in the order in which they are asked in `decision.RULES`: `preconditions` (instance, protocol, key,
+account, command), `project_access` (project there, visible, its certificates and addresses), `fetch_and_push`,
+`ref_updates` (what exactly is pushed, under the `protection` of branches and tags), `lfs` (whether its LFS objects were uploaded).
 `abilities` says what a role lets one do, `repository_path` what a path or an id names, `changes` reads a push's changes.
 """
 
@@ -14,22 +14,23 @@ from repositories.policy.explanation import Skipped, explain
 from repositories.policy.facts import Action, Actor, Destination, Instance, Key, KeyKind, Project, RepositoryType, Role, User
 from repositories.policy.protection import BranchRule, Grants, Protection, TagRule
 from repositories.policy.reasons import Reason
-from repositories.policy.request import EVERYTHING, Credential, Request
+from repositories.policy.request import EVERYTHING, AccessRequest, Credential
 from repositories.policy.verdicts import (
     Allowed,
     CreateProject,
     Denied,
+    GitQuery,
     HasNewCommits,
     IsForced,
     LacksLFSObjects,
     NeedsGit,
-    Question,
     Verdict,
 )
 
 __all__ = [
     "ANY",
     "EVERYTHING",
+    "AccessRequest",
     "Action",
     "Actor",
     "Allowed",
@@ -39,6 +40,7 @@ __all__ = [
     "Credential",
     "Denied",
     "Destination",
+    "GitQuery",
     "Grants",
     "HasNewCommits",
     "Instance",
@@ -50,10 +52,8 @@ __all__ = [
     "NeedsGit",
     "Project",
     "Protection",
-    "Question",
     "Reason",
     "RepositoryType",
-    "Request",
     "Role",
     "Skipped",
     "TagRule",

@@ -5,42 +5,42 @@ What tells a hidden project from a missing one is asked after visibility, other 
 
 from collections.abc import Callable
 
-from repositories.policy import container, entrance, lfs, refs, transfer
-from repositories.policy.request import Request
+from repositories.policy import fetch_and_push, lfs, preconditions, project_access, ref_updates
+from repositories.policy.request import AccessRequest
 from repositories.policy.verdicts import Allowed, CreateProject, Denied, NeedsGit, Verdict
 
-Rule = Callable[[Request], Denied | CreateProject | NeedsGit | None]
+Rule = Callable[[AccessRequest], Denied | CreateProject | NeedsGit | None]
 
 RULES: tuple[Rule, ...] = (
-    entrance.a_read_only_instance_takes_no_pushes,
-    entrance.a_second_factor_was_given,
-    entrance.the_protocol_is_open,
-    entrance.the_key_is_good,
-    entrance.the_account_may_use_git,
-    entrance.the_credential_covers_the_command,
-    entrance.the_command_is_served,
-    container.the_project_is_there,
-    container.the_project_is_visible,
-    container.the_address_is_allowed,
-    container.the_access_rules_are_readable,
-    container.designs_are_for_the_web,
-    container.the_group_takes_the_protocol,
-    container.the_namespace_admits_the_certificate,
-    container.the_namespace_takes_the_project,
-    container.the_repository_exists,
-    transfer.the_actor_may_download,
-    transfer.the_project_takes_pushes,
-    transfer.the_actor_may_upload,
-    transfer.there_is_room,
-    transfer.the_actor_may_push,
-    refs.the_changes_may_be_pushed,
-    lfs.the_lfs_objects_are_uploaded,
+    preconditions.instance_accepts_pushes,
+    preconditions.second_factor_is_satisfied,
+    preconditions.protocol_is_enabled,
+    preconditions.ssh_key_is_acceptable,
+    preconditions.account_is_active,
+    preconditions.credential_scope_allows_command,
+    preconditions.command_is_supported,
+    project_access.project_exists,
+    project_access.project_is_visible,
+    project_access.ip_address_is_allowed,
+    project_access.access_rules_are_readable,
+    project_access.repository_is_not_a_design,
+    project_access.group_allows_protocol,
+    project_access.ssh_certificate_matches_namespace,
+    project_access.namespace_accepts_new_project,
+    project_access.repository_exists,
+    fetch_and_push.actor_may_download,
+    fetch_and_push.project_accepts_pushes,
+    fetch_and_push.actor_may_upload,
+    fetch_and_push.storage_limit_allows_push,
+    fetch_and_push.actor_may_push,
+    ref_updates.ref_updates_are_allowed,
+    lfs.lfs_objects_are_uploaded,
 )
 
 _ALLOWED = Allowed()
 
 
-def decide(request: Request) -> Verdict:
+def decide(request: AccessRequest) -> Verdict:
     """Whether the command may run; asks nobody, changes nothing."""
     for rule in RULES:
         verdict = rule(request)

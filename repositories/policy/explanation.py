@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 
-from repositories.policy import container, entrance, lfs, refs, transfer
+from repositories.policy import fetch_and_push, lfs, preconditions, project_access, ref_updates
 from repositories.policy.decision import RULES, Rule
 from repositories.policy.facts import RepositoryType
-from repositories.policy.request import Request
+from repositories.policy.request import AccessRequest
 from repositories.policy.verdicts import Allowed, Verdict
 
 
@@ -17,54 +17,54 @@ class Skipped(StrEnum):
     NOT_REACHED = "not reached"
 
 
-def _always(_request: Request) -> bool:
+def _always(_request: AccessRequest) -> bool:
     return True
 
 
-def _is_push(request: Request) -> bool:
+def _is_push(request: AccessRequest) -> bool:
     return request.is_push and request.project is not None
 
 
-def _has_project(request: Request) -> bool:
+def _has_project(request: AccessRequest) -> bool:
     return request.project is not None
 
 
-APPLIES: Mapping[Rule, Callable[[Request], bool]] = {
-    entrance.a_read_only_instance_takes_no_pushes: lambda request: request.is_push,
-    entrance.a_second_factor_was_given: lambda request: (
+APPLIES: Mapping[Rule, Callable[[AccessRequest], bool]] = {
+    preconditions.instance_accepts_pushes: lambda request: request.is_push,
+    preconditions.second_factor_is_satisfied: lambda request: (
         request.instance.require_two_factor_for_git and request.protocol == "ssh" and request.actor.account is not None
     ),
-    entrance.the_protocol_is_open: lambda request: request.protocol != "web" and not request.is_lfs,
-    entrance.the_key_is_good: lambda request: request.actor.key is not None,
-    entrance.the_account_may_use_git: lambda request: request.actor.account is not None,
-    entrance.the_credential_covers_the_command: lambda request: not (request.credential.pull and request.credential.push),
-    entrance.the_command_is_served: _always,
-    container.the_project_is_there: _always,
-    container.the_project_is_visible: _has_project,
-    container.the_address_is_allowed: lambda request: request.container is not None and bool(request.container.root_ip_allowlist),
-    container.the_access_rules_are_readable: lambda request: request.container is not None,
-    container.designs_are_for_the_web: lambda request: request.repository_type == RepositoryType.DESIGN,
-    container.the_group_takes_the_protocol: lambda request: (
+    preconditions.protocol_is_enabled: lambda request: request.protocol != "web" and not request.is_lfs,
+    preconditions.ssh_key_is_acceptable: lambda request: request.actor.key is not None,
+    preconditions.account_is_active: lambda request: request.actor.account is not None,
+    preconditions.credential_scope_allows_command: lambda request: not (request.credential.pull and request.credential.push),
+    preconditions.command_is_supported: _always,
+    project_access.project_exists: _always,
+    project_access.project_is_visible: _has_project,
+    project_access.ip_address_is_allowed: lambda request: request.container is not None and bool(request.container.root_ip_allowlist),
+    project_access.access_rules_are_readable: lambda request: request.container is not None,
+    project_access.repository_is_not_a_design: lambda request: request.repository_type == RepositoryType.DESIGN,
+    project_access.group_allows_protocol: lambda request: (
         request.container is not None
         and request.protocol != "web"
         and not request.is_lfs
         and not request.instance.enabled_git_access_protocol
     ),
-    container.the_namespace_admits_the_certificate: lambda request: request.container is not None and request.changes is None,
-    container.the_namespace_takes_the_project: lambda request: request.creates_in is not None,
-    container.the_repository_exists: _has_project,
-    transfer.the_actor_may_download: lambda request: request.project is not None and not request.is_push,
-    transfer.the_project_takes_pushes: _is_push,
-    transfer.the_actor_may_upload: lambda request: request.is_push,
-    transfer.there_is_room: _is_push,
-    transfer.the_actor_may_push: _is_push,
-    refs.the_changes_may_be_pushed: lambda request: _is_push(request) and not request.is_wiki and bool(request.changes),
-    lfs.the_lfs_objects_are_uploaded: lfs.checks_lfs_objects,
+    project_access.ssh_certificate_matches_namespace: lambda request: request.container is not None and request.changes is None,
+    project_access.namespace_accepts_new_project: lambda request: request.creates_in is not None,
+    project_access.repository_exists: _has_project,
+    fetch_and_push.actor_may_download: lambda request: request.project is not None and not request.is_push,
+    fetch_and_push.project_accepts_pushes: _is_push,
+    fetch_and_push.actor_may_upload: lambda request: request.is_push,
+    fetch_and_push.storage_limit_allows_push: _is_push,
+    fetch_and_push.actor_may_push: _is_push,
+    ref_updates.ref_updates_are_allowed: lambda request: _is_push(request) and not request.is_wiki and bool(request.changes),
+    lfs.lfs_objects_are_uploaded: lfs.checks_lfs_objects,
 }
 """Which requests a rule is about; of any other it says nothing."""
 
 
-def explain(request: Request) -> tuple[tuple[str, Verdict | Skipped], ...]:
+def explain(request: AccessRequest) -> tuple[tuple[str, Verdict | Skipped], ...]:
     """The rules in order: allowed, the deciding one's verdict, does not apply, or not reached after the deciding one."""
     said: list[tuple[str, Verdict | Skipped]] = []
     decided = False

@@ -7,7 +7,7 @@ from repositories.policy.changes import Change
 from repositories.policy.facts import Action, Actor, Destination, Instance, Project, RepositoryType
 from repositories.policy.protection import NO_PROTECTION, Protection
 from repositories.policy.repository_path import named_type
-from repositories.policy.verdicts import Question
+from repositories.policy.verdicts import GitQuery
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ EVERYTHING = Credential()
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class AccessRequest:
     """One question: may this actor run this command on this repository?
 
     `changes` is None for `_any`, the question that is asked before the client has said what it will push.
@@ -47,7 +47,7 @@ class Request:
     path: str | None = None
     destination: Destination | None = None
     protection: Protection = NO_PROTECTION
-    answers: Mapping[Question, bool] = field(default_factory=dict)
+    answers: Mapping[GitQuery, bool] = field(default_factory=dict)
     credential: Credential = EVERYTHING
     is_lfs: bool = False
 

@@ -58,14 +58,14 @@ class LacksLFSObjects:
     revisions: tuple[str, ...]
 
 
-Question = IsForced | HasNewCommits | LacksLFSObjects
+GitQuery = IsForced | HasNewCommits | LacksLFSObjects
 
 
 @dataclass(frozen=True, slots=True)
 class NeedsGit(_NoTruthValue):
     """Only Git knows; ask, add the answers to the request, decide again."""
 
-    questions: tuple[Question, ...]
+    queries: tuple[GitQuery, ...]
 
 
 Verdict = Allowed | Denied | CreateProject | NeedsGit

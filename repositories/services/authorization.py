@@ -29,7 +29,7 @@ class Decision:
     """What was decided, from which facts."""
 
     facts: Facts
-    request: policy.Request
+    request: policy.AccessRequest
     verdict: policy.Allowed | policy.Denied
 
 
@@ -51,7 +51,7 @@ def authorize(check: AccessCheck, *, admit: Callable[[Facts], None] | None = Non
     if isinstance(verdict, policy.CreateProject):
         return _decide_by_creating(check, request, log)
     while isinstance(verdict, policy.NeedsGit):  # hardly ever, and hardly ever twice
-        answers = ask_git(verdict.questions, check, facts, log)
+        answers = ask_git(verdict.queries, check, facts, log)
         request = replace(request, answers={**request.answers, **answers})
         verdict = policy.decide(request)
     return Decision(facts, request, _final(verdict))
@@ -79,9 +79,9 @@ def find_facts(check: AccessCheck) -> Facts:
     return with_otp_session(gather_for_actor(check.who, check.what, check.pushed))
 
 
-def access_request(check: AccessCheck, facts: Facts) -> policy.Request:
+def access_request(check: AccessCheck, facts: Facts) -> policy.AccessRequest:
     """The check and its facts, as the policy takes them; a few queries more where a first push may create its project."""
-    return policy.Request(
+    return policy.AccessRequest(
         action=check.action,
         protocol=check.protocol,
         actor=facts.actor,
@@ -109,7 +109,7 @@ def _destination(check: AccessCheck, facts: Facts) -> policy.Destination | None:
     return find_destination(user, parts[0]) if parts else None
 
 
-def _decide_by_creating(check: AccessCheck, request: policy.Request, log: TimedLog) -> Decision:
+def _decide_by_creating(check: AccessCheck, request: policy.AccessRequest, log: TimedLog) -> Decision:
     """Create the missing project and decide about it, or about the one that another push has created meanwhile.
 
     Raises ProjectCreationError, and UnavailableError without Gitaly.
@@ -125,7 +125,7 @@ def _decide_by_creating(check: AccessCheck, request: policy.Request, log: TimedL
         return Decision(facts, request, _final(policy.decide(request)))
 
 
-def _create_project(check: AccessCheck, request: policy.Request, log: TimedLog) -> Decision:
+def _create_project(check: AccessCheck, request: policy.AccessRequest, log: TimedLog) -> Decision:
     """Hold a place at Gitaly first: those who wait for the namespace's lock, whose holder waits for Gitaly, wait for it too."""
     from repositories.gitaly.admission import place  # noqa: PLC0415  loads gRPC
     from repositories.gitaly.errors import GitalyUnavailableError  # noqa: PLC0415  likewise
@@ -137,7 +137,7 @@ def _create_project(check: AccessCheck, request: policy.Request, log: TimedLog) 
         raise RepositoryNotCreatedError(detail=str(error)) from error
 
 
-def _create_under_lock(check: AccessCheck, request: policy.Request, log: TimedLog) -> Decision:
+def _create_under_lock(check: AccessCheck, request: policy.AccessRequest, log: TimedLog) -> Decision:
     """All is decided, again and under the namespace's lock, before Gitaly is asked: a refusal leaves neither row nor repository."""
     from repositories.services.repositories_at_gitaly import create_repository  # noqa: PLC0415  loads gRPC
 
@@ -163,9 +163,9 @@ def _create_under_lock(check: AccessCheck, request: policy.Request, log: TimedLo
     return decision
 
 
-def ask_git(questions: Iterable[policy.Question], check: AccessCheck, facts: Facts, log: TimedLog) -> dict[policy.Question, bool]:
-    """Put the policy's questions to the repository's Gitaly. Raises UnavailableError."""
-    from repositories.services.git_questions import answer  # noqa: PLC0415  gRPC is loaded by the first push that needs it
+def ask_git(queries: Iterable[policy.GitQuery], check: AccessCheck, facts: Facts, log: TimedLog) -> dict[policy.GitQuery, bool]:
+    """Put the policy's queries to the repository's Gitaly. Raises UnavailableError."""
+    from repositories.services.git_queries import answer  # noqa: PLC0415  gRPC is loaded by the first push that needs it
 
     project, storage = facts.project, facts.storage
     if project is None or storage is None:
@@ -178,7 +178,7 @@ def ask_git(questions: Iterable[policy.Question], check: AccessCheck, facts: Fac
         check.quarantine.object_directory,
         check.quarantine.alternate_object_directories,
     )
-    wanted = list(questions)
+    wanted = list(queries)
     names = (
         protected_branch_names(project.id, project.root_id)
         if any(isinstance(question, policy.HasNewCommits) for question in wanted)

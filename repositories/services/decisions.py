@@ -8,7 +8,7 @@ from internal_api.logs import correlation_id
 from internal_api.metrics import decisions
 from repositories.access_check import AccessCheck
 from repositories.models import Refusal
-from repositories.policy import Action, Allowed, Denied, Request, Verdict
+from repositories.policy import AccessRequest, Action, Allowed, Denied, Verdict
 from repositories.selectors.facts import Facts
 from repositories.services.authorization import Decision
 from repositories.services.one_shot_messages import remember_moved
@@ -46,7 +46,7 @@ def log_fields(decision: Decision) -> dict[str, object]:
     }
 
 
-def count_decision(request: Request, verdict: Verdict) -> None:
+def count_decision(request: AccessRequest, verdict: Verdict) -> None:
     """For the metrics; whatever text a caller sends as action is told as `other`."""
     action = request.action if request.action in set(Action) else "other"
     reason = verdict.reason.value if isinstance(verdict, Denied) else ""
@@ -69,7 +69,7 @@ def record_pull(facts: Facts) -> None:
             User.objects.filter(pk=user.id).update(last_activity_on=timezone.now().date())
 
 
-def record_refusal(request: Request, denied: Denied) -> None:
+def record_refusal(request: AccessRequest, denied: Denied) -> None:
     """A known actor was refused. Strangers leave no row, or anybody could fill the table."""
     actor = request.actor
     if actor.user is None and actor.key is None:

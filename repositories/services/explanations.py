@@ -85,7 +85,7 @@ def _is_ip_address(text: str) -> bool:
     return True
 
 
-def _refuse_unknown(check: AccessCheck, request: policy.Request) -> None:
+def _refuse_unknown(check: AccessCheck, request: policy.AccessRequest) -> None:
     actor, who = request.actor, check.who
     if who.kind == ActorKind.KEY and actor.key is None:
         raise UnexplainableError(f"There is no SSH key {who.value} for authentication.")
@@ -98,9 +98,9 @@ def _refuse_unknown(check: AccessCheck, request: policy.Request) -> None:
         raise UnexplainableError(f"There is no project {named}, and this command would not create it.")
 
 
-def _assumed(verdict: policy.NeedsGit, forced: bool) -> dict[policy.Question, bool]:
+def _assumed(verdict: policy.NeedsGit, forced: bool) -> dict[policy.GitQuery, bool]:
     """What Git would say of a push that brings something new, and overwrites something or not."""
-    return {question: forced if isinstance(question, policy.IsForced) else True for question in verdict.questions}
+    return {question: forced if isinstance(question, policy.IsForced) else True for question in verdict.queries}
 
 
 def told(verdict: policy.Verdict) -> str:
@@ -109,7 +109,7 @@ def told(verdict: policy.Verdict) -> str:
         case policy.Denied():
             return f"denied ({verdict.reason}): {verdict.message}"
         case policy.NeedsGit():
-            return f"only Git knows: {', '.join(map(str, verdict.questions))}"
+            return f"only Git knows: {', '.join(map(str, verdict.queries))}"
         case policy.CreateProject():
             return "the project would be created"
         case policy.Allowed():

@@ -23,7 +23,7 @@ def test_the_demo_clones_pushes_and_is_refused() -> None:
         "[new branch]",
         "remote: GitLab: You are not allowed to push code to protected branches on this project.",
         "remote: ERROR: The project you were looking for could not be found",
-        "the_project_is_visible: denied (project_not_found)",
+        "project_is_visible: denied (project_not_found)",
         "GIT_SSH_COMMAND=",
         "curl --header",
     ):

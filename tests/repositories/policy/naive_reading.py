@@ -11,7 +11,7 @@ from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from typing import NamedTuple
 
-from repositories.policy import Destination, Grants, HasNewCommits, IsForced, LacksLFSObjects, Project, Question, Request, User
+from repositories.policy import AccessRequest, Destination, GitQuery, Grants, HasNewCommits, IsForced, LacksLFSObjects, Project, User
 
 ALLOWED = "allowed"
 DENIED = "denied"
@@ -31,7 +31,7 @@ class Reading(NamedTuple):
     kind: str
     reason: str = ""
     message: str = ""
-    questions: frozenset[Question] = frozenset()
+    questions: frozenset[GitQuery] = frozenset()
 
 
 def denied(reason: str, message: str) -> Reading:
@@ -39,7 +39,7 @@ def denied(reason: str, message: str) -> Reading:
 
 
 def account_refusal(  # noqa: C901, PLR0911  one condition a row, as in the table
-    user: User, request: Request
+    user: User, request: AccessRequest
 ) -> Reading | None:
     """Return the first row of the table of account states that holds (contract: allowed 2.6)."""
     url = request.instance.external_url
@@ -125,7 +125,7 @@ def like_an_object_id(name: str) -> bool:
 
 
 # The contract's procedure is one list of conditions, so this is one function on purpose.
-def read_contract(request: Request) -> Reading:  # noqa: C901, PLR0911, PLR0912, PLR0915  see above
+def read_contract(request: AccessRequest) -> Reading:  # noqa: C901, PLR0911, PLR0912, PLR0915  see above
     """Return what the contract says of a request."""
     instance = request.instance
     project = request.project
@@ -378,7 +378,7 @@ def read_contract(request: Request) -> Reading:  # noqa: C901, PLR0911, PLR0912,
         return denied("push_not_allowed", NO_PUSH)
 
     # --- 5: changes, one after another in the order given (5.2)
-    needed: set[Question] = set()
+    needed: set[GitQuery] = set()
     empty = project.empty
     developers_may_push_first = project.default_branch_push == "developer"
     can_administer = person is not None and (person.admin or person.role >= 40)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from repositories.policy import Actor, Instance, Key, KeyKind, Project, Request, Role, User
+from repositories.policy import AccessRequest, Actor, Instance, Key, KeyKind, Project, Role, User
 
 PULL = "git-upload-pack"
 ARCHIVE = "git-upload-archive"
@@ -28,7 +28,7 @@ def project(**fields: Any) -> Project:
     return Project(**{"id": 3, "full_path": "acme/rockets", "root_id": 1, "root_path": "acme", **fields})
 
 
-def ask(actor: Actor, action: str = PULL, what: Project | None = None, **fields: Any) -> Request:
+def ask(actor: Actor, action: str = PULL, what: Project | None = None, **fields: Any) -> AccessRequest:
     """The question of GitLab Shell over SSH, before any changes are known."""
-    asked = Request(action=action, protocol="ssh", actor=actor, instance=Instance(), project=what)
+    asked = AccessRequest(action=action, protocol="ssh", actor=actor, instance=Instance(), project=what)
     return replace(asked, **fields)

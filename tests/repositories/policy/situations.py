@@ -15,10 +15,12 @@ from random import Random
 from typing import Any, TypeVar
 
 from repositories.policy import (
+    AccessRequest,
     Actor,
     BranchRule,
     Change,
     Destination,
+    GitQuery,
     Grants,
     HasNewCommits,
     Instance,
@@ -28,8 +30,6 @@ from repositories.policy import (
     LacksLFSObjects,
     Project,
     Protection,
-    Question,
-    Request,
     TagRule,
     User,
 )
@@ -353,9 +353,9 @@ def changes(refs: Drawn[str]) -> Drawn[tuple[Change, ...]]:
     return several(change, (1, 1, 2, 3))
 
 
-def answers(pushed: tuple[Change, ...], choices: Choices) -> dict[Question, bool]:
+def answers(pushed: tuple[Change, ...], choices: Choices) -> dict[GitQuery, bool]:
     """Draw what Git was asked so far about these changes, and what it answered."""
-    given: dict[Question, bool] = {}
+    given: dict[GitQuery, bool] = {}
     for change in pushed:
         answer = choices.pick((False, True, None))
         if answer is not None:
@@ -364,7 +364,7 @@ def answers(pushed: tuple[Change, ...], choices: Choices) -> dict[Question, bool
     return given
 
 
-def with_lfs(request: Request, choices: Choices) -> Request:
+def with_lfs(request: AccessRequest, choices: Choices) -> AccessRequest:
     """Return the same push, to a project that may have LFS objects, with what Git said of those that are pushed."""
     if request.project is None or request.changes is None:
         return request
@@ -423,7 +423,7 @@ def pushes(
     patterns: Sequence[str] = PATTERNS,
     empty: Sequence[bool] = rarely(14),
     accounts: bool = False,
-) -> Drawn[Request]:
+) -> Drawn[AccessRequest]:
     """Draw what is pushed, under which protection, by somebody who mostly may."""
     projects = combined(
         project,
@@ -436,9 +436,9 @@ def pushes(
     )
     pushers, rules = actors(*kinds, accounts=accounts), protection(patterns)
 
-    def draw(choices: Choices) -> Request:
+    def draw(choices: Choices) -> AccessRequest:
         pushed, pusher = changes(refs)(choices), pushers(choices)
-        drawn = Request(
+        drawn = AccessRequest(
             action=COMMANDS[0],
             protocol=choices.pick(("ssh", "http", "web")),
             actor=pusher,
@@ -453,7 +453,7 @@ def pushes(
     return draw
 
 
-def request(path: str | None, repository_type: str, project: Project | None, **facts: Any) -> Request:
+def request(path: str | None, repository_type: str, project: Project | None, **facts: Any) -> AccessRequest:
     """Return a request whose path, if it has one, fits what was found."""
     destination = facts.pop("destination", None)
     if project is not None:
@@ -466,7 +466,7 @@ def request(path: str | None, repository_type: str, project: Project | None, **f
             destination = None
     else:
         destination = None
-    return Request(path=path, repository_type=repository_type, project=project, destination=destination, **facts)
+    return AccessRequest(path=path, repository_type=repository_type, project=project, destination=destination, **facts)
 
 
 def requests(
@@ -474,10 +474,10 @@ def requests(
     instances: Drawn[Instance],
     projects: Drawn[Project] | Drawn[Project | None],
     **domains: Sequence[Any],
-) -> Drawn[Request]:
+) -> Drawn[AccessRequest]:
     """Draw a request to pull, or to push without a look at protected branches."""
 
-    def draw(choices: Choices) -> Request:
+    def draw(choices: Choices) -> AccessRequest:
         picked = {name: choices.pick(domain) for name, domain in domains.items()}
         return request(**picked, actor=actors(choices), instance=instances(choices), project=projects(choices))
 
@@ -488,7 +488,7 @@ def perhaps(drawn: Drawn[Value]) -> Drawn[Value | None]:
     return lambda choices: drawn(choices) if choices.pick(mostly(True, False)) else None
 
 
-SITUATIONS: Mapping[str, Drawn[Request]] = {
+SITUATIONS: Mapping[str, Drawn[AccessRequest]] = {
     "entrance": requests(
         actors(*ALL_ACTORS, accounts=True),
         INSTANCES,

@@ -6,7 +6,7 @@ import pytest
 
 from repositories.policy import Actor, Allowed, BranchRule, Change, Denied, Key, KeyKind, Reason, Role, TagRule, User, decide
 from tests.repositories.policy.questions import PULL, PUSH, ask, project
-from tests.repositories.policy.test_refs import create, delete, push, roles, update
+from tests.repositories.policy.test_ref_updates import create, delete, push, roles, update
 
 OWNER = User(7, "ann", role=Role.DEVELOPER)
 NOT_WRITABLE = Denied.because_of(Reason.WIKI_NOT_WRITABLE)

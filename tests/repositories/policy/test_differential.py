@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from repositories.policy import Allowed, CreateProject, Denied, NeedsGit, Reason, Request, Verdict, decide
+from repositories.policy import AccessRequest, Allowed, CreateProject, Denied, NeedsGit, Reason, Verdict, decide
 from tests.repositories.policy.naive_reading import (
     ALLOWED,
     CREATE_PROJECT,
@@ -29,7 +29,7 @@ DELETION = "The default branch of a project cannot be deleted."
 decide_by_policy = decide
 
 
-def policy_says(request: Request) -> Reading:
+def policy_says(request: AccessRequest) -> Reading:
     """Return the policy's verdict in the form of the reading."""
     verdict = decide_by_policy(request)
     match verdict:
@@ -55,7 +55,7 @@ def described(value: Any) -> str:
     return f"{type(value).__name__}({', '.join(told)})"
 
 
-def difference(request: Request) -> str | None:
+def difference(request: AccessRequest) -> str | None:
     """Return where the two readings differ, or None."""
     policy, contract = policy_says(request), read_contract(request)
     if policy == contract:
@@ -63,7 +63,7 @@ def difference(request: Request) -> str | None:
     return f"situation {described(request)}\n  policy   {policy}\n  contract {contract}"
 
 
-def smallest(draw: Drawn[Request], picks: list[int]) -> str | None:
+def smallest(draw: Drawn[AccessRequest], picks: list[int]) -> str | None:
     """Return the difference of the plainest situation found by lowering one pick after another."""
     at = 0
     while at < len(picks):
@@ -89,7 +89,7 @@ def test_policy_agrees_with_a_naive_reading_of_the_contract(kind: str) -> None:
 def test_a_difference_is_told_by_the_smallest_situation(monkeypatch: pytest.MonkeyPatch) -> None:
     """A policy that lets everybody delete default branches differs by one change and no rule."""
 
-    def lenient(request: Request) -> Verdict:
+    def lenient(request: AccessRequest) -> Verdict:
         verdict = decide(request)
         return Allowed() if verdict == Denied(Reason.DEFAULT_BRANCH_DELETION, DELETION) else verdict
 

@@ -29,7 +29,7 @@ from repositories.policy.protection import NO_PROTECTION, Protection
 from repositories.policy.ref_names import covers
 from repositories.policy.repository_path import LARGEST_ID, parse_gl_repository, split_path
 from tests.repositories.policy.questions import PULL, PUSH, READING_KEY, ask, member, project
-from tests.repositories.policy.test_refs import DEVELOPER, NEW, NONE, OLD, ROCKETS, create, delete, message, push, roles, update
+from tests.repositories.policy.test_ref_updates import DEVELOPER, NEW, NONE, OLD, ROCKETS, create, delete, message, push, roles, update
 
 FULL = project(over_storage_limit=True, storage_limit=10 * 1024**3)
 
@@ -156,7 +156,7 @@ def test_a_developer_makes_and_changes_tags(change: Change, what: Project, told:
 
 def test_whoever_may_not_push_code_changes_no_tag() -> None:
     """A deploy key has its owner's abilities; anybody else is refused by an earlier rule, so the rule is asked by itself."""
-    from repositories.policy.refs import _tag  # noqa: PLC0415  one rule alone
+    from repositories.policy.ref_updates import _tag  # noqa: PLC0415  one rule alone
 
     reporter = ask(member(Role.REPORTER), PUSH, ROCKETS)
     for change in (update("refs/tags/v1"), delete("refs/tags/v1")):

@@ -7,7 +7,7 @@ import pytest
 
 from repositories.policy import Allowed, Change, Denied, Instance, LacksLFSObjects, NeedsGit, Reason, Verdict, decide
 from tests.repositories.policy.questions import PUSH, ask, project
-from tests.repositories.policy.test_refs import DEVELOPER, NEW, OLD, create, delete, update
+from tests.repositories.policy.test_ref_updates import DEVELOPER, NEW, OLD, create, delete, update
 
 USED = project(has_lfs_objects=True)
 ASKED = NeedsGit((LacksLFSObjects((NEW,)),))

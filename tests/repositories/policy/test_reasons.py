@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from repositories.policy import (
+    AccessRequest,
     Actor,
     BranchRule,
     Change,
@@ -21,28 +22,27 @@ from repositories.policy import (
     Project,
     Protection,
     Reason,
-    Request,
     Role,
     TagRule,
     User,
     decide,
 )
 from tests.repositories.policy.questions import NOBODY, PULL, PUSH, READING_KEY, STRANGER, ask, member, project
-from tests.repositories.policy.test_refs import DEVELOPER, MAINTAINER, NEW, OLD, SHA1, create, delete, roles, update
+from tests.repositories.policy.test_ref_updates import DEVELOPER, MAINTAINER, NEW, OLD, SHA1, create, delete, roles, update
 
 R = project()
 
 
-def account(**fields: Any) -> Request:
+def account(**fields: Any) -> AccessRequest:
     user = replace(User(7, "ann", role=Role.DEVELOPER), **fields)
     return ask(Actor(Key(11), user), PULL, R)
 
 
-def key(**fields: Any) -> Request:
+def key(**fields: Any) -> AccessRequest:
     return ask(replace(DEVELOPER, key=Key(11, **fields)), PULL, R)
 
 
-def pushed(change: Change, what: Project = R, actor: Actor = DEVELOPER, **fields: Any) -> Request:
+def pushed(change: Change, what: Project = R, actor: Actor = DEVELOPER, **fields: Any) -> AccessRequest:
     return ask(actor, PUSH, what, changes=(change,), **fields)
 
 
@@ -52,7 +52,7 @@ MERGERS = Protection((BranchRule("p*", roles(0), roles(30)),))
 FORCED = {IsForced(OLD, NEW): True}
 REPORTERS_KEY = Actor(Key(2, KeyKind.DEPLOY, enabled=True, can_push=True), User(7, role=Role.REPORTER))
 
-SITUATIONS: dict[Reason, Request] = {
+SITUATIONS: dict[Reason, AccessRequest] = {
     Reason.READ_ONLY_INSTANCE: ask(DEVELOPER, PUSH, R, instance=Instance(read_only=True)),
     Reason.DESIGN_ONLY_ON_THE_WEB: ask(DEVELOPER, PULL, R, repository_type="design"),
     Reason.OTP_REQUIRED: replace(account(two_factor_enabled=True), instance=Instance(require_two_factor_for_git=True)),

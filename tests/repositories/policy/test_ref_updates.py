@@ -14,6 +14,7 @@ from repositories.policy import (
     BranchRule,
     Change,
     Denied,
+    GitQuery,
     Grants,
     HasNewCommits,
     IsForced,
@@ -22,7 +23,6 @@ from repositories.policy import (
     NeedsGit,
     Project,
     Protection,
-    Question,
     Role,
     TagRule,
     User,
@@ -64,14 +64,14 @@ def push(
     branches: Sequence[BranchRule] = (),
     tags: Sequence[TagRule] = (),
     protocol: str = "ssh",
-    answers: dict[Question, bool] | None = None,
+    answers: dict[GitQuery, bool] | None = None,
 ) -> Verdict:
     """The verdict on a push, with Git's answers to the questions that come up; a fast-forward where nothing else is said."""
     request = ask(actor, PUSH, what, changes=changes, protection=Protection(tuple(branches), tuple(tags)), protocol=protocol)
-    known: dict[Question, bool] = {**(answers or {})}
+    known: dict[GitQuery, bool] = {**(answers or {})}
     verdict = decide(request)
     while isinstance(verdict, NeedsGit):
-        known = {**dict.fromkeys(verdict.questions, False), **known}
+        known = {**dict.fromkeys(verdict.queries, False), **known}
         verdict = decide(replace(request, answers=known))
     return verdict
 
@@ -121,7 +121,7 @@ def test_the_matrix_of_pushes(actor: Actor, levels: tuple[Grants, Grants], allow
 
 
 PROTECTED = BranchRule("master", push=roles(Role.MAINTAINER), merge=roles(Role.MAINTAINER))
-FORCED: dict[Question, bool] = {IsForced(OLD, NEW): True}
+FORCED: dict[GitQuery, bool] = {IsForced(OLD, NEW): True}
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_names(change: Change, text: str | None) -> None:
         ),
     ],
 )
-def test_protected_branches(actor: Actor, rule: BranchRule, change: Change, answers: dict[Question, bool] | None, text: str | None) -> None:
+def test_protected_branches(actor: Actor, rule: BranchRule, change: Change, answers: dict[GitQuery, bool] | None, text: str | None) -> None:
     """Allowed 10.8; 9.3; gitaly 6 #29, #31."""
     assert message(push(actor, change, branches=[rule], answers=answers)) == text
 

@@ -5,11 +5,11 @@ from repositories.policy.accounts import deploy_key_may_act_for
 from repositories.policy.facts import Project
 from repositories.policy.messages import human_size
 from repositories.policy.reasons import WIKI_DOWNLOAD_NOT_ALLOWED, WIKI_NOT_WRITABLE, Reason
-from repositories.policy.request import Request
+from repositories.policy.request import AccessRequest
 from repositories.policy.verdicts import Denied
 
 
-def the_actor_may_download(request: Request) -> Denied | None:
+def actor_may_download(request: AccessRequest) -> Denied | None:
     """Who may pull; archived and read-only projects can be pulled too."""
     project = request.project
     if request.is_push or project is None:
@@ -21,7 +21,7 @@ def the_actor_may_download(request: Request) -> Denied | None:
     return None if allowed else Denied(Reason.DOWNLOAD_NOT_ALLOWED, message)
 
 
-def the_project_takes_pushes(request: Request) -> Denied | None:
+def project_accepts_pushes(request: AccessRequest) -> Denied | None:
     """Nobody pushes to a repository that is being moved, or to an archived project."""
     project = request.project
     if not request.is_push or project is None:
@@ -33,7 +33,7 @@ def the_project_takes_pushes(request: Request) -> Denied | None:
     return None
 
 
-def the_actor_may_upload(request: Request) -> Denied | None:
+def actor_may_upload(request: AccessRequest) -> Denied | None:
     """A deploy key needs write access here; anybody else needs to be somebody."""
     if not request.is_push:
         return None
@@ -47,7 +47,7 @@ def the_actor_may_upload(request: Request) -> Denied | None:
     return None
 
 
-def there_is_room(request: Request) -> Denied | None:
+def storage_limit_allows_push(request: AccessRequest) -> Denied | None:
     """A namespace over its storage limit takes deletions only (contract: decisions 10b)."""
     project = request.project
     if not request.is_push or project is None or not project.over_storage_limit:
@@ -59,7 +59,7 @@ def there_is_room(request: Request) -> Denied | None:
     return Denied.because_of(Reason.STORAGE_LIMIT_REACHED, size=human_size(project.storage_limit))
 
 
-def the_actor_may_push(request: Request) -> Denied | None:
+def actor_may_push(request: AccessRequest) -> Denied | None:
     """Deny a push by whoever may push nothing here.
 
     What exactly is pushed to a project is for the rules on refs, which look at a deploy key's
@@ -80,7 +80,7 @@ def the_actor_may_push(request: Request) -> Denied | None:
     return Denied.because_of(Reason.PUSH_NOT_ALLOWED)
 
 
-def _may_announce_a_push(request: Request, project: Project) -> bool:
+def _may_announce_a_push(request: AccessRequest, project: Project) -> bool:
     """Whether a deploy key's `_any` is allowed: for an owner in good standing, or for a key that nobody owns.
 
     A key without owner acts as the ghost user, who is asked about with real changes only (contract: allowed 2.5).
@@ -89,7 +89,7 @@ def _may_announce_a_push(request: Request, project: Project) -> bool:
     return owner is None or owner.user_type == "ghost" or deploy_key_may_act_for(owner, request.instance, project)
 
 
-def _wiki_denial(request: Request, project: Project) -> Denied | None:
+def _wiki_denial(request: AccessRequest, project: Project) -> Denied | None:
     user = request.actor.user
     is_represented = request.actor.deploy_key is None or deploy_key_may_act_for(user, request.instance, project)
     if is_represented and can_write_wiki(user, project):

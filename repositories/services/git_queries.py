@@ -13,7 +13,7 @@ from repositories.gitaly.client import GitalyClient
 from repositories.gitaly.errors import GitalyError, GitalyRefusedError, GitalyTokenRefusedError, RepositoryNotFoundError
 from repositories.gitaly.values import RepositoryRef, StorageAddress
 from repositories.lfs.selectors import linked_sizes
-from repositories.policy import HasNewCommits, IsForced, LacksLFSObjects, Question
+from repositories.policy import GitQuery, HasNewCommits, IsForced, LacksLFSObjects
 from repositories.services.timed_log import FORCE_PUSH, LFS_OBJECTS, PROTECTED_BRANCH_CREATION, TimedLog
 
 logger = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ INCOMPLETE = "The push cannot be checked: the repository does not have what the 
 
 
 def answer(
-    questions: Iterable[Question],
+    queries: Iterable[GitQuery],
     *,
     project_id: int,
     storage: StorageAddress,
@@ -34,7 +34,7 @@ def answer(
     snapshot_path: str,
     protected: Iterable[str],
     log: TimedLog,
-) -> dict[Question, bool]:
+) -> dict[GitQuery, bool]:
     """Git's answers. Raises UnavailableError when Gitaly is away or slow, or does not know what it is asked about: nothing is guessed.
 
     `snapshot_path` is Gitaly's own path of the repository during the push, which it wants to hear again; `protected` are the
@@ -46,7 +46,7 @@ def answer(
     if repository.git_object_directory:
         metadata.append(("gitaly-route-repository-accessor-policy", "primary-only"))
     client = GitalyClient(storage, metadata)
-    asked = list(questions)
+    asked = list(queries)
     try:
         with place(storage.address, log.seconds_left()):
             if isinstance(asked[0], LacksLFSObjects):
@@ -72,12 +72,12 @@ def _sentence(error: GitalyError) -> str:
             return AWAY
 
 
-def _objects(questions: Iterable[Question]) -> list[str]:
+def _objects(queries: Iterable[GitQuery]) -> list[str]:
     return [
         revision
-        for question in questions
-        if not isinstance(question, LacksLFSObjects)
-        for revision in ((question.oldrev, question.newrev) if isinstance(question, IsForced) else (question.newrev,))
+        for query in queries
+        if not isinstance(query, LacksLFSObjects)
+        for revision in ((query.oldrev, query.newrev) if isinstance(query, IsForced) else (query.newrev,))
     ]
 
 
@@ -87,9 +87,9 @@ def _refuse_missing(missing: set[str]) -> None:
         raise UnavailableError(INCOMPLETE)
 
 
-def _forced(client: GitalyClient, asked: Iterable[Question], repository: RepositoryRef, log: TimedLog) -> dict[Question, bool]:
+def _forced(client: GitalyClient, asked: Iterable[GitQuery], repository: RepositoryRef, log: TimedLog) -> dict[GitQuery, bool]:
     """Which updates are forced: one call each, all of them together."""
-    updates = [question for question in asked if isinstance(question, IsForced)]
+    updates = [query for query in asked if isinstance(query, IsForced)]
     if not updates:
         return {}
     with log.section(FORCE_PUSH):
@@ -99,10 +99,10 @@ def _forced(client: GitalyClient, asked: Iterable[Question], repository: Reposit
 
 
 def _with_new_commits(
-    client: GitalyClient, asked: Iterable[Question], repository: RepositoryRef, protected: Iterable[str], log: TimedLog
-) -> dict[Question, bool]:
+    client: GitalyClient, asked: Iterable[GitQuery], repository: RepositoryRef, protected: Iterable[str], log: TimedLog
+) -> dict[GitQuery, bool]:
     """Which new branches hold commits that no protected branch has: one call each, all of them together."""
-    creations = [question for question in asked if isinstance(question, HasNewCommits)]
+    creations = [query for query in asked if isinstance(query, HasNewCommits)]
     if not creations:
         return {}
     excluded = [_glob(pattern) for pattern in protected]
@@ -113,15 +113,15 @@ def _with_new_commits(
 
 
 def _lacking_lfs_objects(
-    client: GitalyClient, asked: Iterable[Question], repository: RepositoryRef, project_id: int, log: TimedLog
-) -> dict[Question, bool]:
+    client: GitalyClient, asked: Iterable[GitQuery], repository: RepositoryRef, project_id: int, log: TimedLog
+) -> dict[GitQuery, bool]:
     """Whether the push names LFS objects that the project does not have: one call, and one query if it names any."""
-    answers: dict[Question, bool] = {}
-    for question in asked:
-        if isinstance(question, LacksLFSObjects):
+    answers: dict[GitQuery, bool] = {}
+    for query in asked:
+        if isinstance(query, LacksLFSObjects):
             with log.section(LFS_OBJECTS):
-                named = client.new_lfs_oids(repository, question.revisions, seconds=log.question_seconds())
-                answers[question] = bool(named) and not named <= linked_sizes(project_id, named).keys()
+                named = client.new_lfs_oids(repository, query.revisions, seconds=log.question_seconds())
+                answers[query] = bool(named) and not named <= linked_sizes(project_id, named).keys()
     return answers
 
 

@@ -11,27 +11,27 @@ from repositories.policy.facts import Project
 from repositories.policy.protection import BranchRule, TagRule, counts_as_protected, may_push_to
 from repositories.policy.reasons import NO_DEFAULT_BRANCH_YET, Reason
 from repositories.policy.ref_names import REPLACEMENT_CHARACTER, looks_like_an_object_id
-from repositories.policy.request import Request
-from repositories.policy.verdicts import Denied, HasNewCommits, IsForced, NeedsGit, Question
+from repositories.policy.request import AccessRequest
+from repositories.policy.verdicts import Denied, GitQuery, HasNewCommits, IsForced, NeedsGit
 
-Answer = Denied | Question | None
+Answer = Denied | GitQuery | None
 
 
-def the_changes_may_be_pushed(request: Request) -> Denied | NeedsGit | None:
+def ref_updates_are_allowed(request: AccessRequest) -> Denied | NeedsGit | None:
     """Every change in the order given. Questions for Git are collected, so that they are asked together and only if they matter."""
     if not request.is_push or request.changes is None or request.project is None or request.is_wiki:
         return None
-    questions: dict[Question, None] = {}
+    queries: dict[GitQuery, None] = {}
     for change in request.changes:
         answer = _change(request, request.project, change)
         if isinstance(answer, Denied):
-            return NeedsGit(tuple(questions)) if questions else answer
+            return NeedsGit(tuple(queries)) if queries else answer
         if answer is not None:
-            questions[answer] = None
-    return NeedsGit(tuple(questions)) if questions else None
+            queries[answer] = None
+    return NeedsGit(tuple(queries)) if queries else None
 
 
-def _change(request: Request, project: Project, change: Change) -> Answer:
+def _change(request: AccessRequest, project: Project, change: Change) -> Answer:
     denied = _deploy_key(request, project, change)
     if denied is not None:
         return denied
@@ -41,7 +41,7 @@ def _change(request: Request, project: Project, change: Change) -> Answer:
     return _tag(request, project, change, tag) if tag is not None else None
 
 
-def _deploy_key(request: Request, project: Project, change: Change) -> Denied | None:
+def _deploy_key(request: AccessRequest, project: Project, change: Change) -> Denied | None:
     """A deploy key pushes for its owner, who has to be somebody in good standing (contract: allowed 5.3).
 
     Here the full name of the ref is held against the patterns for branches, so in practice only a pattern such as `*` bites.
@@ -56,7 +56,7 @@ def _deploy_key(request: Request, project: Project, change: Change) -> Denied | 
     return Denied.because_of(Reason.PUSH_NOT_ALLOWED)
 
 
-def _branch(request: Request, project: Project, change: Change, name: str) -> Answer:
+def _branch(request: AccessRequest, project: Project, change: Change, name: str) -> Answer:
     """Contract: allowed 5.4, rows 1 to 4."""
     if change.deletes:
         if name == project.default_branch:
@@ -71,7 +71,7 @@ def _branch(request: Request, project: Project, change: Change, name: str) -> An
     return _protected_branch(request, project, change, rules)
 
 
-def _protected_branch(request: Request, project: Project, change: Change, rules: list[BranchRule]) -> Answer:
+def _protected_branch(request: AccessRequest, project: Project, change: Change, rules: list[BranchRule]) -> Answer:
     """Contract: allowed 5.4, rows 5 to 9."""
     if project.empty:
         return _push(request, project, rules)
@@ -82,7 +82,7 @@ def _protected_branch(request: Request, project: Project, change: Change, rules:
     return _update(request, project, change, rules)
 
 
-def _update(request: Request, project: Project, change: Change, rules: list[BranchRule]) -> Answer:
+def _update(request: AccessRequest, project: Project, change: Change, rules: list[BranchRule]) -> Answer:
     if not any(rule.allow_force_push for rule in rules):
         forced = IsForced(change.oldrev, change.newrev)
         if forced not in request.answers:
@@ -92,7 +92,7 @@ def _update(request: Request, project: Project, change: Change, rules: list[Bran
     return _push(request, project, rules)
 
 
-def _push(request: Request, project: Project, rules: list[BranchRule]) -> Denied | None:
+def _push(request: AccessRequest, project: Project, rules: list[BranchRule]) -> Denied | None:
     if may_push_to(rules, request.actor.user, project):
         return None
     if not project.empty:
@@ -102,7 +102,7 @@ def _push(request: Request, project: Project, rules: list[BranchRule]) -> Denied
     return Denied(Reason.PROTECTED_BRANCH_PUSH, message)
 
 
-def _creation(request: Request, project: Project, change: Change, rules: list[BranchRule]) -> Answer:
+def _creation(request: AccessRequest, project: Project, change: Change, rules: list[BranchRule]) -> Answer:
     if may_push_to(rules, request.actor.user, project):
         return None
     if not any(rule.merge.include(request.actor.user, project) for rule in rules):
@@ -117,7 +117,7 @@ def _creation(request: Request, project: Project, change: Change, rules: list[Br
     return None
 
 
-def _deletion(request: Request) -> Denied | None:
+def _deletion(request: AccessRequest) -> Denied | None:
     if not can_administer(request.actor.user):
         return Denied.because_of(Reason.PROTECTED_BRANCH_DELETION)
     if request.protocol != "web":
@@ -125,7 +125,7 @@ def _deletion(request: Request) -> Denied | None:
     return None
 
 
-def _tag(request: Request, project: Project, change: Change, name: str) -> Denied | None:
+def _tag(request: AccessRequest, project: Project, change: Change, name: str) -> Denied | None:
     """Contract: allowed 5.6, rows 1 to 6; a deploy key has its owner's abilities.
 
     A tag that has an old revision exists: Git checks that itself when it locks the ref.
@@ -151,7 +151,7 @@ def _tag_name(project: Project, change: Change, name: str) -> Denied | None:
     return None
 
 
-def _protected_tag(request: Request, project: Project, change: Change, rules: list[TagRule]) -> Denied | None:
+def _protected_tag(request: AccessRequest, project: Project, change: Change, rules: list[TagRule]) -> Denied | None:
     """Contract: allowed 5.6, rows 7 to 10."""
     if change.updates:
         return Denied.because_of(Reason.PROTECTED_TAG_UPDATE)

@@ -4,19 +4,19 @@ from dataclasses import replace
 
 import pytest
 
-from repositories.policy import Action, Actor, Allowed, Denied, Instance, Key, KeyKind, Reason, Request, Role, User, decide
+from repositories.policy import AccessRequest, Action, Actor, Allowed, Denied, Instance, Key, KeyKind, Reason, Role, User, decide
 from tests.repositories.policy.questions import PULL, PUSH, READING_KEY, ask, member, project
 
 DEVELOPER = member(Role.DEVELOPER)
 ROCKETS = project()
 
 
-def reason_of(request: Request) -> Reason | None:
+def reason_of(request: AccessRequest) -> Reason | None:
     verdict = decide(request)
     return verdict.reason if isinstance(verdict, Denied) else None
 
 
-def message_of(request: Request) -> str | None:
+def message_of(request: AccessRequest) -> str | None:
     verdict = decide(request)
     return verdict.message if isinstance(verdict, Denied) else None
 

@@ -6,20 +6,20 @@ from repositories.policy.abilities import actor_can_read
 from repositories.policy.accounts import account_denial
 from repositories.policy.facts import Action, RepositoryType
 from repositories.policy.reasons import Reason
-from repositories.policy.request import Request
+from repositories.policy.request import AccessRequest
 from repositories.policy.verdicts import Denied
 
 _PULLS = frozenset({Action.UPLOAD_PACK, Action.UPLOAD_ARCHIVE})
 
 
-def a_read_only_instance_takes_no_pushes(request: Request) -> Denied | None:
+def instance_accepts_pushes(request: AccessRequest) -> Denied | None:
     """During maintenance pulls go on."""
     if request.instance.read_only and request.is_push:
         return Denied(Reason.READ_ONLY_INSTANCE, request.instance.read_only_message or Reason.READ_ONLY_INSTANCE.message)
     return None
 
 
-def a_second_factor_was_given(request: Request) -> Denied | None:
+def second_factor_is_satisfied(request: AccessRequest) -> Denied | None:
     """Over SSH, people with a second factor have shown it lately, where the instance wants that (contract: allowed 2.7)."""
     user, instance = request.actor.account, request.instance
     if not instance.require_two_factor_for_git or user is None or request.protocol != "ssh":
@@ -31,18 +31,18 @@ def a_second_factor_was_given(request: Request) -> Denied | None:
     return Denied.because_of(Reason.OTP_REQUIRED, command=command)
 
 
-def the_protocol_is_open(request: Request) -> Denied | None:
+def protocol_is_enabled(request: AccessRequest) -> Denied | None:
     """The instance may leave only one protocol open."""
     only = request.instance.enabled_git_access_protocol
     return protocol_denial(request) if only and request.protocol not in (only, "web") and not request.is_lfs else None
 
 
-def protocol_denial(request: Request) -> Denied:
+def protocol_denial(request: AccessRequest) -> Denied:
     """The refusal of a protocol, by the instance or by a group."""
     return Denied.because_of(Reason.PROTOCOL_NOT_ALLOWED, protocol=request.protocol.upper())
 
 
-def the_key_is_good(request: Request) -> Denied | None:
+def ssh_key_is_acceptable(request: AccessRequest) -> Denied | None:
     """A key the site's rules accept, not expired, and of somebody who may use keys (contract: allowed 2.4)."""
     key = request.actor.key
     if key is None:
@@ -57,7 +57,7 @@ def the_key_is_good(request: Request) -> Denied | None:
     return None
 
 
-def the_account_may_use_git(request: Request) -> Denied | None:
+def account_is_active(request: AccessRequest) -> Denied | None:
     """A deploy key's owner is not looked at here: a blocked owner does not stop a pull (contract: allowed 2.5)."""
     user = request.actor.account
     if user is not None and user.locked and not request.is_closed_by_lock:
@@ -65,7 +65,7 @@ def the_account_may_use_git(request: Request) -> Denied | None:
     return None if user is None else account_denial(user, request.instance)
 
 
-def the_credential_covers_the_command(request: Request) -> Denied | None:
+def credential_scope_allows_command(request: AccessRequest) -> Denied | None:
     """A personal access token is good for what its scopes say (contract: allowed 4.3 row 8, git-http 2.3)."""
     if request.action in _PULLS and not request.credential.pull:
         return Denied.because_of(Reason.SCOPE_WITHOUT_PULL)
@@ -74,7 +74,7 @@ def the_credential_covers_the_command(request: Request) -> Denied | None:
     return None
 
 
-def the_command_is_served(request: Request) -> Denied | None:
+def command_is_supported(request: AccessRequest) -> Denied | None:
     """The three commands of Git, of which HTTP may leave some off."""
     if request.protocol == "http" and not request.is_lfs:
         if request.action in _PULLS and not request.instance.http_pull:
@@ -86,7 +86,7 @@ def the_command_is_served(request: Request) -> Denied | None:
     return None
 
 
-def _has_no_commands(request: Request) -> bool:
+def _has_no_commands(request: AccessRequest) -> bool:
     """A design, there or not, is refused or reported missing whatever the command (contract: allowed 10.3 #58).
 
     A project that is really called `x.design` is served like any other, by those who may know of it.

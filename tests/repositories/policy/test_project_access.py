@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from repositories.policy import (
+    AccessRequest,
     Actor,
     Allowed,
     Change,
@@ -15,7 +16,6 @@ from repositories.policy import (
     Destination,
     Key,
     Reason,
-    Request,
     Role,
     Skipped,
     User,
@@ -47,7 +47,7 @@ ID = "1" * 40
 NONE = "0" * 40
 
 
-def message_of(request: Request) -> str | None:
+def message_of(request: AccessRequest) -> str | None:
     verdict = decide(request)
     return verdict.message if isinstance(verdict, Denied) else None
 
@@ -199,7 +199,7 @@ ROOM = Destination(1, may_create=True, root_path="acme")
         pytest.param(ask(OWNER, PUSH, None, destination=replace(ROOM, may_create=False)), False, id="without a role in the namespace"),
     ],
 )
-def test_a_push_may_create_its_project(request_: Request, creates: bool) -> None:
+def test_a_push_may_create_its_project(request_: AccessRequest, creates: bool) -> None:
     assert isinstance(decide(request_), CreateProject) is creates
 
 
@@ -321,18 +321,16 @@ def test_an_explanation_has_every_rule_and_the_deciding_one() -> None:
     request = ask(STRANGER, PUSH, project())
     told = dict(explain(request))
     assert [name for name, _ in explain(request)] == [rule.__name__ for rule in RULES]
-    assert told["the_project_is_visible"] == decide(request)
-    assert told["the_account_may_use_git"] == Allowed()
-    assert told["the_key_is_good"] == told["the_actor_may_download"] == Skipped.DOES_NOT_APPLY
-    assert told["the_actor_may_push"] == told["the_repository_exists"] == Skipped.NOT_REACHED
+    assert told["project_is_visible"] == decide(request)
+    assert told["account_is_active"] == Allowed()
+    assert told["ssh_key_is_acceptable"] == told["actor_may_download"] == Skipped.DOES_NOT_APPLY
+    assert told["actor_may_push"] == told["repository_exists"] == Skipped.NOT_REACHED
 
 
 def test_an_explanation_of_a_pull_has_no_rule_about_pushes() -> None:
     told = dict(explain(ask(OWNER, PULL, project())))
-    assert told["the_actor_may_download"] == Allowed()
-    assert {told[name] for name in ("the_project_takes_pushes", "the_actor_may_push", "the_changes_may_be_pushed")} == {
-        Skipped.DOES_NOT_APPLY
-    }
+    assert told["actor_may_download"] == Allowed()
+    assert {told[name] for name in ("project_accepts_pushes", "actor_may_push", "ref_updates_are_allowed")} == {Skipped.DOES_NOT_APPLY}
 
 
 @pytest.mark.parametrize("who", ["nobody", "outsider", "deploy key of another project", "minimal access"])

@@ -6,26 +6,26 @@ of the group beforehand.
 """
 
 from repositories.policy.abilities import actor_can_read, address_is_allowed
-from repositories.policy.entrance import protocol_denial
 from repositories.policy.facts import RepositoryType
+from repositories.policy.preconditions import protocol_denial
 from repositories.policy.reasons import NO_WIKI_REPOSITORY, Reason
 from repositories.policy.repository_path import split_path
-from repositories.policy.request import Request
+from repositories.policy.request import AccessRequest
 from repositories.policy.verdicts import CreateProject, Denied
 
 
-def the_project_is_there(request: Request) -> Denied | None:
+def project_exists(request: AccessRequest) -> Denied | None:
     """A missing project is reported missing, unless this push may create it as far as the actor's role goes."""
     return not_found(request) if request.container is None else None
 
 
-def the_project_is_visible(request: Request) -> Denied | None:
+def project_is_visible(request: AccessRequest) -> Denied | None:
     """What an actor may not see is reported missing, in the same words."""
     project = request.project
     return None if project is None or actor_can_read(request.actor, project) else not_found(request)
 
 
-def the_address_is_allowed(request: Request) -> Denied | None:
+def ip_address_is_allowed(request: AccessRequest) -> Denied | None:
     """The top-level group's list of addresses; outside it the project is reported missing."""
     container = request.container
     if container is None or not container.root_ip_allowlist or address_is_allowed(request.check_ip, container.root_ip_allowlist):
@@ -33,7 +33,7 @@ def the_address_is_allowed(request: Request) -> Denied | None:
     return Denied(Reason.ADDRESS_NOT_ALLOWED, not_found(request).message)
 
 
-def the_access_rules_are_readable(request: Request) -> Denied | None:
+def access_rules_are_readable(request: AccessRequest) -> Denied | None:
     """While part of what restricts the project cannot be read, nobody reaches it; told to those who may know of it."""
     container = request.container
     if container is None or not container.has_unreadable_rules:
@@ -41,14 +41,14 @@ def the_access_rules_are_readable(request: Request) -> Denied | None:
     return Denied.because_of(Reason.RULES_UNREADABLE)
 
 
-def designs_are_for_the_web(request: Request) -> Denied | None:
+def repository_is_not_a_design(request: AccessRequest) -> Denied | None:
     """Designs are not kept in Git here, which those who can read the project are told (contract: decisions 18)."""
     if request.repository_type == RepositoryType.DESIGN:
         return Denied.because_of(Reason.DESIGN_ONLY_ON_THE_WEB)
     return None
 
 
-def the_group_takes_the_protocol(request: Request) -> Denied | None:
+def group_allows_protocol(request: AccessRequest) -> Denied | None:
     """Where the instance leaves every protocol open, the top-level group may leave only one."""
     container = request.container
     if container is None or container.root_protocol in ("", "all", request.protocol):
@@ -58,7 +58,7 @@ def the_group_takes_the_protocol(request: Request) -> Denied | None:
     return protocol_denial(request)
 
 
-def the_namespace_admits_the_certificate(request: Request) -> Denied | None:
+def ssh_certificate_matches_namespace(request: AccessRequest) -> Denied | None:
     """Where a top-level group wants certificates, people come with one of it; and a certificate opens its own group only.
 
     Asked by GitLab Shell only, that is, before the changes are known. Wikis are held to it like their projects.
@@ -78,12 +78,12 @@ def _is_same_path(asked: str, path: str) -> bool:
     return asked.isascii() and asked.lower() == path.lower()
 
 
-def _is_a_person(request: Request) -> bool:
+def _is_a_person(request: AccessRequest) -> bool:
     user = request.actor.account
     return user is not None and user.user_type == "human"
 
 
-def the_namespace_takes_the_project(request: Request) -> Denied | CreateProject | None:
+def namespace_accepts_new_project(request: AccessRequest) -> Denied | CreateProject | None:
     """A first push creates its project, unless the namespace is archived or its owner has as many as allowed."""
     destination = request.creates_in
     if destination is None:
@@ -93,7 +93,7 @@ def the_namespace_takes_the_project(request: Request) -> Denied | CreateProject 
     return CreateProject() if destination.has_room else Denied(Reason.PROJECTS_LIMIT_REACHED, not_found(request).message)
 
 
-def the_repository_exists(request: Request) -> Denied | None:
+def repository_exists(request: AccessRequest) -> Denied | None:
     """A project may have no repository, or no wiki, on disk; the first allowed push to a wiki creates it (contract: decisions 16d)."""
     project = request.project
     if project is None:
@@ -103,7 +103,7 @@ def the_repository_exists(request: Request) -> Denied | None:
     return None if project.repository_exists else Denied.because_of(Reason.NO_REPOSITORY)
 
 
-def not_found(request: Request) -> Denied:
+def not_found(request: AccessRequest) -> Denied:
     """The answer for a project that is missing or hidden: it follows from the name that was asked for alone."""
     if request.named_type == RepositoryType.WIKI:
         return Denied.because_of(Reason.WIKI_NOT_FOUND)
