@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(BIN)/python -m pytest --dist loadgroup -n
 
 help:  ## list these targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@sed -nE 's/^##@ (.*)/\n\1/p; s/^([a-z-]+):.*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 .venv/installed: requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; name one with make PYTHON=..."; exit 1; }
@@ -18,6 +18,8 @@ help:  ## list these targets
 	@touch $@
 
 venv: .venv/installed  ## make .venv with the pinned dependencies
+
+##@ Use it
 
 run: venv  ## migrate, load the demo and serve on http://localhost:3001
 	$(BIN)/python manage.py migrate --verbosity 0
@@ -32,22 +34,27 @@ run: venv  ## migrate, load the demo and serve on http://localhost:3001
 	export LOG_FORMAT=$${LOG_FORMAT:-text} LFS_EMBEDDED_UPLOADS=$${LFS_EMBEDDED_UPLOADS:-true}; trap 'kill $$worker 2>/dev/null' EXIT; \
 	$(BIN)/python manage.py db_worker & worker=$$!; $(BIN)/gunicorn -c settings/gunicorn.py settings.wsgi
 
+shell: venv  ## a Python shell with Django
+	$(BIN)/python manage.py shell
+
 demo: venv  ## clone and push over SSH on loopback, and see what is asked and answered
 	@$(BIN)/python -m demo
 
-test: venv  ## everything, on SQLite and, where its programs are found, on PostgreSQL with Redis; both even if one fails
+##@ Test it
+
+test: venv  ## everything, on SQLite and on PostgreSQL with Redis, both even if one fails; ARGS are pytest's
 	@sqlite=passed; postgresql=passed; \
 	$(MAKE) --no-print-directory test-sqlite || sqlite=failed; \
 	$(MAKE) --no-print-directory test-postgresql || postgresql=failed; \
 	echo "Tests on SQLite: $$sqlite. Tests on PostgreSQL: $$postgresql."; \
 	[ "$$sqlite$$postgresql" = passedpassed ]
 
-test-sqlite: venv
-	env -u DATABASE_URL -u REDIS_URL $(PYTEST) $(JOBS)
+test-sqlite: venv  ## the pass on SQLite
+	env -u DATABASE_URL -u REDIS_URL $(PYTEST) $(JOBS) $(ARGS)
 
 # A good part of this pass waits for real processes: twice as many workers keep the cores busy meanwhile.
-test-postgresql: venv
-	$(BIN)/python -m tests.servers -- $(PYTEST) $$((2 * $(JOBS)))
+test-postgresql: venv  ## the pass on PostgreSQL and Redis
+	$(BIN)/python -m tests.servers -- $(PYTEST) $$((2 * $(JOBS))) $(ARGS)
 
 # As root: it makes machines of its own, with systemd (tests/deployment/pages.py). `make test` leaves these tests out.
 # In the order of the files: what a page's machine is asked comes before what breaks and mends it.
@@ -65,6 +72,8 @@ lint: venv  ## format, lint, types, import contracts, migrations, Django's own c
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn | diff docs/openapi.yaml - || { echo "The API has changed: make openapi"; exit 1; }
 
 check: lint costs test  ## everything that has to hold
+
+##@ Build and maintain it
 
 production: venv  ## install as the image does, without what development needs, and check that it would start
 	rm -rf var/production && $(PYTHON) -m venv var/production
@@ -86,6 +95,8 @@ requirements: venv  ## compile the pinned dependencies anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-strip-extras --python-version 3.11 --extra dev -o requirements/dev.txt pyproject.toml
 	echo 'cyclonedx-bom>=7.5' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 -o requirements/sbom.txt -
 
+##@ Test it for long
+
 mutation: venv  ## change the access policy in a thousand ways, and see that a test notices each
 	$(BIN)/mutmut run
 	$(BIN)/mutmut results
@@ -97,11 +108,18 @@ chaos: venv  ## kill what can be killed, and print what was lost
 	CHAOS_PUSHES=$${CHAOS_PUSHES:-1000} CHAOS_WAITING_PUSHES=$${CHAOS_WAITING_PUSHES:-2000} STRANGERS_SECONDS=$${STRANGERS_SECONDS:-10} $(BIN)/python -m tests.servers -- $(BIN)/python -m pytest -q -s tests/live/test_accepted_pushes.py tests/live/test_faults.py tests/live/test_slow_dependencies.py tests/live/test_hostile_strangers.py tests/live/test_webhooks.py
 	DEPLOYMENT=yes CHAOS_ROUNDS=$${CHAOS_ROUNDS:-5} $(BIN)/python -m pytest -q -s tests/deployment/test_rolling.py tests/deployment/test_redis_faults.py
 
+##@ Make what is made from the code
+
 openapi: venv  ## write the API's description anew
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
 
 reference: venv  ## write the pages of docs/reference that are made from the code
 	$(BIN)/python -m testing.reference_pages
+
+protocol: venv  ## compile the messages of repositories/gitaly anew
+	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. repositories/gitaly/gitaly.proto
+
+##@ Measure it
 
 costs: venv  ## SQL statements and Python calls of the requests that matter most; fails above their limits
 	env -u DATABASE_URL -u REDIS_URL $(BIN)/python -m benchmarks --quick
@@ -127,7 +145,4 @@ bench-worker: venv  ## CPU of a worker for each followed push, and how long a pu
 bench-scim: venv  ## provisioning by SCIM at size, on PostgreSQL
 	$(BIN)/python -m tests.servers -- $(BIN)/python -m benchmarks.scim
 
-protocol: venv  ## compile the messages of repositories/gitaly anew
-	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. repositories/gitaly/gitaly.proto
-
-.PHONY: deployment costs bench-costs bench-threads profile mutation fuzz chaos demo openapi production bench bench-pushes bench-scim bench-worker protocol help venv run test test-sqlite test-postgresql lint check format requirements
+.PHONY: deployment costs bench-costs bench-threads profile mutation fuzz chaos demo openapi production bench bench-pushes bench-scim bench-worker protocol reference shell help venv run test test-sqlite test-postgresql lint check format requirements
