@@ -167,7 +167,7 @@ def load_keys(report: Report, user: User, entry: Entry, key: str) -> None:
     """Make or change the user's keys; they are looked up together, since there may be thousands."""
     found = list(children(entry.values[key], entry.at(key), _KEY))
     parsed = [parse(child) for child in found]
-    known = _known_keys([one.fingerprint for one in parsed])
+    known = known_keys([one.fingerprint for one in parsed])
     for number, (child, one) in enumerate(zip(found, parsed, strict=True), 1):
         with located(child.path):
             load_key(report, user, child, known.get(one.fingerprint))
@@ -175,7 +175,8 @@ def load_keys(report: Report, user: User, entry: Entry, key: str) -> None:
             report.progress("keys", number, len(found))
 
 
-def _known_keys(fingerprints: Sequence[str]) -> dict[str, SSHKey]:
+def known_keys(fingerprints: Sequence[str]) -> dict[str, SSHKey]:
+    """The keys that are there of those with these fingerprints, by them."""
     return {
         row.fingerprint: row
         for start in range(0, len(fingerprints), 500)
@@ -187,7 +188,7 @@ def load_keys_of_users(report: Report, waiting: Sequence[tuple[User, Entry]], ke
     """The same for some users: new keys are made together."""
     found = [(user, child) for user, entry in waiting for child in children(entry.values[key], entry.at(key), _KEY)]
     fingerprints = distinct(parse(child).fingerprint for _, child in found)
-    known = _known_keys(fingerprints)
+    known = known_keys(fingerprints)
     rules = (report.former, InstanceSettings.current())
     new: list[SSHKey] = []
     for (user, child), fingerprint in zip(found, fingerprints, strict=True):

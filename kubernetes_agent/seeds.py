@@ -1,15 +1,20 @@
 """`agents` of projects and `security_policies` of projects and groups in a seed file."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from accounts.selectors.users import get_user
+from accounts.models import User
+from accounts.selectors.users import get_user, users_by_name
 from internal_api.digests import token_digest
 from internal_api.seeding import Entry, Report, register_key
 from internal_api.seeding.entries import any_text, boolean, children, choice, integer, located, optional, text
-from internal_api.seeding.rows import checked, new_id, update
+from internal_api.seeding.registry import TogetherError
+from internal_api.seeding.rows import checked, distinct, new_id, update
+from internal_api.seeding.together import Changes
 from internal_api.stored_values import create_row
+from internal_api.text import ascii_lower
 from kubernetes_agent.models import Agent, AgentToken, ReceptiveConfiguration, SecurityPolicy, TokenStatus
-from kubernetes_agent.services.tokens import create_agent, create_agent_token
+from kubernetes_agent.services.tokens import create_agent, create_agent_token, create_agent_tokens, create_agents, new_agent_token
 from repositories.models import Namespace, Project
 
 _AGENT = {"id", "name", "created_by", "receptive", "tokens"}
@@ -42,7 +47,7 @@ def load_agent(report: Report, project: Project, entry: Entry) -> None:
         return
     agent = _agent(report, project, entry, row)
     if "tokens" in entry:
-        for child in children(entry.values["tokens"], entry.at("tokens"), _TOKEN):
+        for child in _tokens(entry):
             with located(child.path):
                 load_token(report, agent, child)
     if "receptive" in entry:
@@ -61,6 +66,77 @@ def _agent(report: Report, project: Project, entry: Entry, row: Agent | None) ->
         raise entry.problem("id", f"the agent has the id {row.pk} already")
     report.changed("agents", update(row, values))
     return row
+
+
+def load_agents_of_many(report: Report, waiting: Sequence[tuple[Project, Entry]], key: str) -> None:
+    """The same for some projects: agents and tokens are read together, and new ones are made together."""
+    found = [(project, child) for project, entry in waiting for child in children(entry.values[key], entry.at(key), _AGENT)]
+    names = distinct((project.pk, child.read("name", text)) for project, child in found)
+    rows = Agent.objects.filter(project__in=[project for project, _ in waiting]).select_related(*Agent.audit_related)
+    present = {(row.project_id, row.name): row for row in rows}
+    creators = users_by_name(name for _, child in found if (name := child.get("created_by", optional(text))))
+    changes, new, agents = Changes(report, "agents"), [], []
+    for (project, child), name in zip(found, names, strict=True):
+        row, values = present.get(name), _creator(child, creators)
+        if child.is_absent or (row is not None and child.get("id", integer, row.pk) != row.pk):
+            raise TogetherError
+        if row is None:
+            row = Agent(project=project, name=name[1], **values, **new_id(child))
+            new.append(row)
+        else:
+            changes.add(row, values)
+        agents.append((row, child))
+    create_agents(new)
+    report.count("agents", "created", len(new))
+    changes.write()
+    _load_tokens_of_many(report, agents, {row.pk for row in present.values()})
+    for row, child in agents:
+        if "receptive" in child:
+            load_receptive(report, row, child)
+
+
+def _creator(entry: Entry, creators: Mapping[str, User]) -> dict[str, Any]:
+    if "created_by" not in entry:
+        return {}
+    username = entry.read("created_by", optional(text))
+    if username and ascii_lower(username) not in creators:
+        raise TogetherError
+    return {"created_by": creators[ascii_lower(username)] if username else None}
+
+
+def _load_tokens_of_many(report: Report, agents: Sequence[tuple[Agent, Entry]], known: set[int]) -> None:
+    """Make and change the tokens of some agents, of which those with `known` ids were there before."""
+    by_digest: dict[tuple[int, str], AgentToken] = {}
+    by_name: dict[tuple[int, str], AgentToken] = {}
+    for token in AgentToken.objects.filter(agent__in=known).select_related(*AgentToken.audit_related).order_by("pk") if known else ():
+        by_name.setdefault((token.agent_id, token.name), token)
+        by_digest[token.agent_id, token.token_digest] = token
+    changes, changed, new, names = Changes(report, "agent_tokens"), set(), [], set()
+    entries = ((agent, below) for agent, entry in agents if "tokens" in entry for below in _tokens(entry))
+    for agent, child in entries:
+        clear, name = child.get("token", optional(text)), child.get("name", text, "token")
+        row = by_digest.get((agent.pk, token_digest(clear))) if clear else by_name.get((agent.pk, name))
+        if child.is_absent or (row is None and (agent.pk, name) in names):
+            raise TogetherError
+        status = child.get("status", choice(TokenStatus.values), TokenStatus.ACTIVE)
+        if row is not None:
+            if changes.add(row, {"status": status} if "status" in child else {}):
+                changed.add(agent.pk)
+            continue
+        names.add((agent.pk, name))
+        made, secret = new_agent_token(agent=agent, name=name, token=clear, status=status, **new_id(child))
+        new.append(made)
+        if not clear:
+            report.secret("agent_token", f"{agent.name}/{name}", secret)
+    if changed & {row.agent_id for row in new}:
+        raise TogetherError  # of how many tokens may be active, the order decides
+    changes.write()
+    create_agent_tokens(new)
+    report.count("agent_tokens", "created", len(new))
+
+
+def _tokens(entry: Entry) -> Iterator[Entry]:
+    return children(entry.values["tokens"], entry.at("tokens"), _TOKEN)
 
 
 def load_token(report: Report, agent: Agent, entry: Entry) -> None:
@@ -124,6 +200,6 @@ def load_policies(report: Report, place: Project | Namespace, entry: Entry, key:
 
 def register() -> None:
     """Make the keys known."""
-    register_key("projects", "agents", 200, load_agents, model=Agent)
+    register_key("projects", "agents", 200, load_agents, model=Agent, load_many=load_agents_of_many)
     register_key("projects", "security_policies", 210, load_policies)
     register_key("groups", "security_policies", 210, load_policies)

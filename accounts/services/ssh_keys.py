@@ -88,6 +88,13 @@ def add_deploy_key(
     return _save(row, may_be_expired=may_be_expired)
 
 
+def create_deploy_keys(rows: Sequence[SSHKey]) -> None:
+    """Insert new deploy keys, all or none. Raises InvalidValueError, or IntegrityError for a key or an id that is in use."""
+    if any(row.user_id is None for row in rows):
+        ghost_user()
+    create_keys(rows)
+
+
 def new_deploy_key(*, key: str, owner: User | None = None, title: str = "", rules: Rules = (None,), **fields: object) -> SSHKey:
     """A key of programs that is not saved yet, nor validated. Raises InvalidKeyError."""
     parsed = read_key(key, rules)

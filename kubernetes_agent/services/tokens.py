@@ -3,6 +3,8 @@
 import logging
 import random
 import secrets
+from collections import Counter
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +15,7 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.services.users import first_sentence
 from internal_api.digests import token_digest
+from internal_api.stored_values import validate_fields
 from kubernetes_agent.errors import InvalidAgentError
 from kubernetes_agent.models import Agent, AgentEvent, AgentEventKind, AgentToken, TokenStatus
 from kubernetes_agent.selectors.agents import is_connected
@@ -38,6 +41,35 @@ def create_agent(*, project: Project, name: str, created_by: User | None = None,
     return agent
 
 
+def create_agents(agents: Sequence[Agent]) -> None:
+    """Insert new agents, all or none. Raises InvalidValueError, or IntegrityError for a name or an id that is taken."""
+    for agent in agents:
+        validate_fields(agent)
+    Agent.objects.bulk_create(agents)
+
+
+def new_agent_token(
+    *, agent: Agent, name: str, token: str | None = None, status: str = TokenStatus.ACTIVE, **fields: Any
+) -> tuple[AgentToken, str]:
+    """A token that is not saved yet, nor validated, and its clear text."""
+    clear = token or PREFIX + secrets.token_urlsafe(38)
+    return AgentToken(agent=agent, name=name, status=status, token_digest=token_digest(clear), **fields), clear
+
+
+def create_agent_tokens(tokens: Sequence[AgentToken]) -> None:
+    """Insert new tokens of any number of agents, all or none, with a fixed number of queries.
+
+    Raises InvalidValueError, InvalidAgentError for a third active one, or IntegrityError for a token or an id that is in use.
+    """
+    for token in tokens:
+        validate_fields(token)
+    with transaction.atomic():
+        _refuse_thirds(tokens)
+        AgentToken.objects.bulk_create(tokens)
+        events = [AgentEvent(agent_id=row.agent_id, token=row, user=row.created_by, kind=AgentEventKind.TOKEN_CREATED) for row in tokens]
+        AgentEvent.objects.bulk_create(events)
+
+
 def create_agent_token(
     *,
     agent: Agent,
@@ -49,13 +81,12 @@ def create_agent_token(
     **fields: Any,
 ) -> tuple[AgentToken, str]:
     """A token and its clear text, shown this once. Raises InvalidAgentError for a third active one."""
-    clear = token or PREFIX + secrets.token_urlsafe(38)
-    row = AgentToken(agent=agent, name=name, description=description, created_by=created_by, status=status, **fields)
-    row.token_digest = token_digest(clear)
+    told: dict[str, Any] = {"description": description, "created_by": created_by, "status": status}
+    row, clear = new_agent_token(agent=agent, name=name, token=token, **told, **fields)
     try:
         row.full_clean(validate_unique=False, validate_constraints=False)
         with transaction.atomic():
-            _refuse_a_third(agent, status)
+            _refuse_thirds([row])
             row.save(force_insert=True)
             AgentEvent.objects.create(agent=agent, token=row, user=created_by, kind=AgentEventKind.TOKEN_CREATED)
     except ValidationError as error:
@@ -65,11 +96,15 @@ def create_agent_token(
     return row, clear
 
 
-def _refuse_a_third(agent: Agent, status: str) -> None:
-    Agent.objects.select_for_update().get(pk=agent.pk)
-    active = AgentToken.objects.filter(agent=agent, status=TokenStatus.ACTIVE).count()
-    if status == TokenStatus.ACTIVE and active >= MOST_ACTIVE_TOKENS:
-        raise InvalidAgentError("An agent can have only two active tokens at a time")
+def _refuse_thirds(new: Sequence[AgentToken]) -> None:
+    """Lock the agents of new tokens. Raises InvalidAgentError for one that would have too many active ones."""
+    agents = {token.agent_id for token in new}
+    list(Agent.objects.select_for_update().filter(pk__in=agents).order_by("pk").values_list("pk"))
+    active = Counter(AgentToken.objects.filter(agent__in=agents, status=TokenStatus.ACTIVE).values_list("agent_id", flat=True))
+    for token in new:
+        active[token.agent_id] += token.status == TokenStatus.ACTIVE
+        if token.status == TokenStatus.ACTIVE and active[token.agent_id] > MOST_ACTIVE_TOKENS:
+            raise InvalidAgentError("An agent can have only two active tokens at a time")
 
 
 def revoke_agent_token(token: AgentToken, *, user: User | None = None) -> bool:

@@ -25,8 +25,13 @@ def has_objects(project_id: int) -> bool:
 
 def used_storage(root_id: int) -> int:
     """Return the bytes of all projects below a top-level namespace: their repositories and their LFS objects."""
-    sums = Project.objects.filter(namespace__root=root_id).aggregate(repositories=Sum("storage_size"), objects=Sum("lfs_size"))
-    return (sums["repositories"] or 0) + (sums["objects"] or 0)
+    return used_storages([root_id]).get(root_id, 0)
+
+
+def used_storages(root_ids: Iterable[int]) -> dict[int, int]:
+    """Return the same for each of several; those without projects are left out."""
+    projects = Project.objects.filter(namespace__root__in=list(root_ids)).order_by().values_list("namespace__root")
+    return {root: repositories + objects for root, repositories, objects in projects.annotate(Sum("storage_size"), Sum("lfs_size"))}
 
 
 def find_locks(

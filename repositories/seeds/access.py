@@ -1,13 +1,15 @@
 """Members, invited groups, deploy keys and former paths of groups and projects in a seed file."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from django.db.models.functions import Lower
 
 from accounts.models import KeyKind, SSHKey, User
-from accounts.seeds import parse
-from accounts.services.ssh_keys import add_deploy_key
+from accounts.seeds import known_keys, parse
+from accounts.selectors.users import users_by_name
+from accounts.services.ssh_keys import add_deploy_key, create_deploy_keys, new_deploy_key
+from internal_api.models import InstanceSettings
 from internal_api.seeding import Entry, Report, SeedError, register_key
 from internal_api.seeding.batches import some_at_a_time
 from internal_api.seeding.entries import boolean, children, choice, day, integer, located, mapping, moment, optional, text, texts
@@ -15,7 +17,7 @@ from internal_api.seeding.registry import TogetherError
 from internal_api.seeding.rows import distinct, new_id, update
 from internal_api.seeding.together import Changes, insert_rows
 from internal_api.text import ascii_lower
-from repositories.models import AccessLevel, GroupLink, Member, MemberState, Namespace, Project, RedirectRoute
+from repositories.models import AccessLevel, DeployKeyGrant, GroupLink, Member, MemberState, Namespace, Project, RedirectRoute
 from repositories.selectors.namespaces import find_group, routes_of
 from repositories.services.access import (
     change_member,
@@ -193,6 +195,70 @@ def load_deploy_key(report: Report, project: Project, entry: Entry) -> None:
     grant_deploy_key(project, row, can_push=entry.get("can_push", boolean, default=False))
 
 
+def load_deploy_keys_of_many(report: Report, waiting: Sequence[tuple[Project, Entry]], key: str) -> None:
+    """The same for some projects: keys and grants are read together, and new ones are made together."""
+    found = [(project, child) for project, entry in waiting for child in children(entry.values[key], entry.at(key), _DEPLOY_KEY)]
+    if any(child.is_absent for _, child in found):
+        raise TogetherError
+    fingerprints = [parse(child).fingerprint for _, child in found]
+    distinct((project.pk, fingerprint) for (project, _), fingerprint in zip(found, fingerprints, strict=True))
+    keys = _deploy_keys(report, [child for _, child in found], fingerprints)
+    rows = DeployKeyGrant.objects.filter(project__in=[project for project, _ in waiting])
+    present = {(grant.project_id, grant.key_id): grant for grant in rows.select_related(*DeployKeyGrant.audit_related)}
+    changes, new = Changes(report), []
+    for (project, child), row in zip(found, keys, strict=True):
+        can_push = child.get("can_push", boolean, default=False)
+        grant = present.get((project.pk, row.pk))
+        if grant is None:
+            new.append(DeployKeyGrant(project=project, key=row, can_push=can_push))
+        else:
+            changes.add(grant, {"can_push": can_push})
+    insert_rows(new)
+    changes.write()
+
+
+def _deploy_keys(report: Report, entries: Sequence[Entry], fingerprints: Sequence[str]) -> list[SSHKey]:
+    """Make and change the keys that entries mean; return one for each entry."""
+    known = known_keys(fingerprints)
+    owners = users_by_name(owner for entry in entries if (owner := entry.get("owner", optional(text))))
+    rules = (report.former, InstanceSettings.current())
+    changes, new = Changes(report, "deploy_keys"), {}
+    for entry, fingerprint in zip(entries, fingerprints, strict=True):
+        values, row = _deploy_key_values(entry, owners), known.get(fingerprint)
+        if row is None and fingerprint not in new:
+            new[fingerprint] = new_deploy_key(key=entry.values["key"], rules=rules, **values, **new_id(entry))
+            continue
+        if "owner" in values:
+            values["user"] = values.pop("owner")
+        if row is None:
+            _require_the_same(new[fingerprint], {**values, **new_id(entry)})
+            report.count("deploy_keys", "unchanged")
+        elif row.kind != KeyKind.DEPLOY or entry.get("id", integer, row.pk) != row.pk:
+            raise TogetherError
+        else:
+            changes.add(row, values)
+    create_deploy_keys(list(new.values()))
+    report.count("deploy_keys", "created", len(new))
+    changes.write()
+    return [known.get(fingerprint) or new[fingerprint] for fingerprint in fingerprints]
+
+
+def _deploy_key_values(entry: Entry, owners: Mapping[str, User]) -> dict[str, Any]:
+    values = entry.fields({"title": text, "expires_at": optional(moment)})
+    if "owner" in entry:
+        owner = entry.read("owner", optional(text))
+        values["owner"] = owners.get(ascii_lower(owner)) if owner else None
+        if owner and values["owner"] is None:
+            raise TogetherError
+    return values
+
+
+def _require_the_same(row: SSHKey, values: dict[str, Any]) -> None:
+    """Raise TogetherError unless a key that an earlier entry makes has these values."""
+    if any(getattr(row, name) != value for name, value in values.items()):
+        raise TogetherError
+
+
 def _change_deploy_key(report: Report, row: SSHKey, entry: Entry, values: dict[str, Any]) -> None:
     if row.kind != KeyKind.DEPLOY:
         raise entry.problem("key", "belongs to a user; a deploy key is a key of its own")
@@ -209,4 +275,4 @@ def register() -> None:
         register_key(section, "members", 100, load_members, load_many=load_members_of_many)
         register_key(section, "shared_with", 110, load_shares, load_many=load_shares_of_many)
     register_key("projects", "redirects_from", 120, load_redirects, load_many=load_redirects_of_many, whole=True)
-    register_key("projects", "deploy_keys", 130, load_deploy_keys, model=SSHKey)
+    register_key("projects", "deploy_keys", 130, load_deploy_keys, model=SSHKey, load_many=load_deploy_keys_of_many)

@@ -4,14 +4,15 @@ It is worked out again whenever a size, a limit or an exclusion changes, with th
 changes the last one sees all of them.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 
-from repositories.lfs.selectors import used_storage
+from repositories.lfs.selectors import used_storage, used_storages
 from repositories.models import Namespace, Project
 from repositories.signals import lfs_size_changed, project_moved, storage_left
 from storage_limits.models import LimitExclusion
@@ -19,15 +20,29 @@ from storage_limits.models import LimitExclusion
 
 def refresh_flag(root_id: int) -> bool:
     """Work the flag out again; what it is now."""
+    return root_id in refresh_flags([root_id])
+
+
+def refresh_flags(root_ids: Iterable[int]) -> set[int]:
+    """Work the flags of some top-level namespaces out again with a fixed number of queries; return those that are over their limit."""
     with transaction.atomic():
-        root = Namespace.objects.select_for_update().filter(pk=root_id).first()
-        if root is None:
-            return False
-        is_over = root.storage_limit > 0 and used_storage(root_id) > root.storage_limit
-        is_over = is_over and not LimitExclusion.objects.filter(namespace=root_id).exists()
-        if root.over_storage_limit != is_over:
-            Namespace.objects.filter(pk=root_id).update(over_storage_limit=is_over)
-        return is_over
+        roots = list(Namespace.objects.select_for_update().filter(pk__in=root_ids).order_by("pk"))
+        used = used_storages(root.pk for root in roots if root.storage_limit)
+        over = {root.pk for root in roots if root.storage_limit and used.get(root.pk, 0) > root.storage_limit}
+        if over:
+            over.difference_update(LimitExclusion.objects.filter(namespace__in=over).values_list("namespace_id", flat=True))
+        for is_over in (True, False):
+            changed = [root.pk for root in roots if root.over_storage_limit != is_over and (root.pk in over) == is_over]
+            if changed:
+                Namespace.objects.filter(pk__in=changed).update(over_storage_limit=is_over)
+    return over
+
+
+def refresh_flags_above(namespace_ids: Iterable[int]) -> None:
+    """Work out the flags of the top-level namespaces above these, where there is a limit or a flag: sizes below have changed."""
+    roots = Namespace.objects.filter(Q(storage_limit__gt=0) | Q(over_storage_limit=True), descendants__in=set(namespace_ids))
+    if found := set(roots.values_list("pk", flat=True)):
+        refresh_flags(found)
 
 
 @receiver((post_save, post_delete), sender=Project, dispatch_uid="storage_limits.project")
