@@ -145,4 +145,7 @@ bench-worker: venv  ## CPU of a worker for each followed push, and how long a pu
 bench-scim: venv  ## provisioning by SCIM at size, on PostgreSQL
 	$(BIN)/python -m tests.servers -- $(BIN)/python -m benchmarks.scim
 
-.PHONY: deployment costs bench-costs bench-threads profile mutation fuzz chaos demo openapi production bench bench-pushes bench-scim bench-worker protocol reference shell help venv run test test-sqlite test-postgresql lint check format requirements
+bench-seed: venv  ## dump_seed and seed of a generated company, on PostgreSQL (OPTIONS="--users 100000 --check")
+	env -u DATABASE_URL -u REDIS_URL $(BIN)/python -m benchmarks.seed_files $(OPTIONS)
+
+.PHONY: bench-seed deployment costs bench-costs bench-threads profile mutation fuzz chaos demo openapi production bench bench-pushes bench-scim bench-worker protocol reference shell help venv run test test-sqlite test-postgresql lint check format requirements
