@@ -16,7 +16,8 @@ from internal_api.admin import ReadOnlyAdmin
 from internal_api.outgoing import OutgoingError
 from repositories.models import Webhook, WebhookDelivery
 from repositories.models.webhook import validate_header_text
-from repositories.services.webhook_deliveries import body_of, event_uuid, headers_of, retry, switch_on, trace_headers
+from repositories.services.webhook_deliveries import retry, switch_on
+from repositories.services.webhook_requests import body_of, event_uuid, headers_of, trace_headers
 
 
 class WebhookForm(forms.ModelForm):

@@ -1,14 +1,10 @@
-"""Delivering to webhooks: at least once, in order per project and webhook while deliveries succeed, one worker a lane at a time.
+"""Delivering to webhooks: at least once, in order per project and webhook while deliveries succeed.
 
-A lane is taken for a while (its lease), so that two workers never deliver the same lane at once. A worker that dies leaves
-its lease to run out; `wake_lanes`, which every worker calls now and then, sets such lanes going again, and those whose next
-attempt has come. A lease is longer than an attempt can last, and is renewed before each. An attempt is counted before it is
-made, so that one which ends its worker counts too.
+One worker at a time delivers a lane (`delivery_lanes`). `wake_lanes`, which every worker calls now and
+then, sets lanes going again whose worker has died, and those whose next attempt has come. An
+attempt is counted before it is made, so that one which ends its worker counts too.
 """
 
-import hashlib
-import hmac
-import json
 import logging
 import time
 import traceback
@@ -16,25 +12,20 @@ import uuid
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import DataError, connection, transaction
-from django.db.models import BigIntegerField, DateTimeField, Min, Q, QuerySet
 from django.utils import timezone
 from django_tasks import task
 
-from internal_api import outgoing, stored_values, tracing
+from internal_api import outgoing, tracing
 from internal_api.audit import record_event
 from internal_api.backoff import backoff
-from internal_api.ready_queries import Given, ReadyQuery
-from internal_api.statements import moment
 from internal_api.stored_values import column
 from internal_api.task_context import of_request, passed_on
 from repositories.models import DeliveryLane, DeliveryState, Webhook, WebhookDelivery
-
-if TYPE_CHECKING:
-    from repositories.webhook_payloads import Message  # made by others; the admin site needs none
+from repositories.services import delivery_lanes
+from repositories.services.webhook_requests import send
 
 logger = logging.getLogger(__name__)
 TRIES = 12
@@ -45,27 +36,28 @@ TURN = 5.0
 """Seconds after which a lane lets others go first."""
 PATIENCE = timedelta(minutes=10)
 """How long a lane that was woken waits for its task before it is woken again."""
-# What every delivery asks; built by the ORM each time, these cost as much as the call itself.
-_TAKE = """
-UPDATE repositories_deliverylane SET lease = %(lease)s, leased_until = %(end)s, wake_at = %(end)s
-WHERE id = %(lane)s AND (leased_until IS NULL OR leased_until <= %(now)s)"""
-_KEEP = """
-UPDATE repositories_deliverylane SET leased_until = %(end)s, wake_at = %(end)s WHERE id = %(lane)s AND lease = %(lease)s"""
-_COUNT_ATTEMPT = "UPDATE repositories_webhookdelivery SET attempts = attempts + 1, attempted_at = %(at)s WHERE id = %(id)s"
-_HOOKS = {"push": "Push Hook", "tag_push": "Tag Push Hook", "repository_update": "Repository Update Hook"}
-_NOT_KEPT = frozenset({"set-cookie", "set-cookie2"})
+_KEPT = ("duration_ms", "response_status", "response_headers", "response_body", "error")
+"""What is kept of an attempt."""
+_DELIVERED = f"""
+UPDATE repositories_webhookdelivery SET state = 'delivered', {", ".join(f"{name} = %s" for name in _KEPT)}
+WHERE id = %s"""  # noqa: S608  names of our own
 
 
 @task()
 def deliver(lane_id: int, request_id: str = "", traceparent: str = "") -> None:
-    """Deliver what is due in a lane, oldest first. Nothing happens where another worker is at it, which looks again when it is done."""
-    while (lease := _take(lane_id)) is not None:
-        is_finished = _drain(lane_id, lease)
-        with transaction.atomic():
-            _release(lane_id, lease)
-            if not is_finished:
+    """Deliver what is due in a lane, oldest first.
+
+    Nothing happens where another worker is at it, which looks again when it is done.
+    """
+    while (lease := delivery_lanes.take(lane_id)) is not None:
+        if not _drain(lane_id, lease):
+            with transaction.atomic():
+                delivery_lanes.release(lane_id, lease)
                 deliver.enqueue(lane_id, **passed_on())
-        if not is_finished or _next_due(lane_id) is None:
+            return
+        delivery_lanes.release(lane_id, lease)
+        # Asked only now: the task of a delivery that came just before found the lane leased.
+        if delivery_lanes.next_due(lane_id) is None:
             return
 
 
@@ -107,60 +99,13 @@ def switch_on(webhook: Webhook) -> None:
     DeliveryLane.objects.filter(webhook=webhook).update(wake_at=timezone.now())
 
 
-def _lease_end() -> datetime:
-    """Later than the attempt under way can last, and than the worker's death would be noticed."""
-    return timezone.now() + timedelta(seconds=settings.WORKER_DEAD_AFTER + settings.WEBHOOK_TIMEOUT)
-
-
-def _take(lane_id: int) -> uuid.UUID | None:
-    lease = uuid.uuid4()
-    params = {"lane": lane_id, "lease": _as_stored(lease), "end": moment(_lease_end()), "now": moment(timezone.now())}
-    return lease if _changed(_TAKE, params) else None
-
-
-def _keep(lane_id: int, lease: uuid.UUID) -> bool:
-    """Renew the lease; false when it ran out and somebody else has the lane."""
-    return _changed(_KEEP, {"lane": lane_id, "lease": _as_stored(lease), "end": moment(_lease_end())})
-
-
-def _changed(sql: str, params: dict[str, Any]) -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        return bool(cursor.rowcount > 0)
-
-
-def _as_stored(lease: uuid.UUID) -> Any:
-    return column(DeliveryLane, "lease").get_db_prep_value(lease, connection)
-
-
-def _release(lane_id: int, lease: uuid.UUID) -> None:
-    waiting = WebhookDelivery.objects.filter(lane_id=lane_id, state=DeliveryState.WAITING, lane__webhook__active=True)
-    times = waiting.aggregate(next=Min("next_attempt_at"), pause=Min("lane__webhook__paused_until"))
-    wake_at = max((moment for moment in times.values() if moment is not None), default=None) if times["next"] else None
-    DeliveryLane.objects.filter(pk=lane_id, lease=lease).update(lease=None, leased_until=None, wake_at=wake_at)
-
-
-def _next_due(lane_id: int) -> WebhookDelivery | None:
-    """The oldest delivery of a lane that is due, with its webhook."""
-    return _DUE.first(lane=lane_id, now=timezone.now())
-
-
-def _due(lane_id: Given, now: Given) -> QuerySet[WebhookDelivery]:
-    is_awake = Q(lane__webhook__paused_until__isnull=True) | Q(lane__webhook__paused_until__lte=now)
-    due = WebhookDelivery.objects.filter(is_awake, lane_id=lane_id, state=DeliveryState.WAITING, next_attempt_at__lte=now)
-    return due.filter(lane__webhook__active=True).select_related("lane__webhook").order_by("pk")[:1]
-
-
-_DUE = ReadyQuery(lambda: _due(Given("lane", BigIntegerField()), Given("now", DateTimeField())))
-
-
 def _drain(lane_id: int, lease: uuid.UUID) -> bool:
     """Whether nothing is due any more; false when the turn was over before."""
     end = time.monotonic() + TURN
-    while (delivery := _next_due(lane_id)) is not None:
+    while (delivery := delivery_lanes.next_due(lane_id)) is not None:
         if time.monotonic() >= end:
             return False
-        if not _begin(lane_id, lease, delivery):
+        if not delivery_lanes.begin_attempt(lane_id, lease, delivery):
             return True
         with of_request(delivery.correlation_id), _span(delivery):
             _attempt(delivery)
@@ -178,22 +123,12 @@ def _span(delivery: WebhookDelivery) -> AbstractContextManager[object]:
     return tracing.span(f"webhook {delivery.event}", "PRODUCER", told, parent=delivery.traceparent)
 
 
-@transaction.atomic
-def _begin(lane_id: int, lease: uuid.UUID, delivery: WebhookDelivery) -> bool:
-    """Renew the lease and count the attempt; false when somebody else has the lane."""
-    if not _keep(lane_id, lease):
-        return False
-    delivery.attempted_at = timezone.now()
-    delivery.attempts += 1
-    return _changed(_COUNT_ATTEMPT, {"id": delivery.pk, "at": moment(delivery.attempted_at)})
-
-
 def _attempt(delivery: WebhookDelivery) -> None:
     """Send a delivery and record what came of it; whatever happens on the way is a failure like any other."""
     started = time.monotonic()
     delivery.response_status, delivery.response_headers, delivery.response_body = None, {}, ""
     try:
-        delivery.error = _send(delivery)
+        delivery.error = _try(delivery)
     except outgoing.OutgoingError as error:
         delivery.error = str(error)[:512]
     except Exception as error:  # noqa: BLE001  the next delivery must not wait for ever because of this one
@@ -207,6 +142,12 @@ def _attempt(delivery: WebhookDelivery) -> None:
         logger.info("A webhook was delivered", extra={"fields": _fields(delivery)})
 
 
+def _try(delivery: WebhookDelivery) -> str:
+    if delivery.attempts > TRIES:  # each of them ended its worker
+        raise outgoing.OutgoingError(f"None of {TRIES} attempts came to an end.")
+    return send(delivery)
+
+
 def _fields(delivery: WebhookDelivery) -> dict[str, object]:
     return {
         "webhook": delivery.lane.webhook_id,
@@ -217,38 +158,6 @@ def _fields(delivery: WebhookDelivery) -> dict[str, object]:
         "status": delivery.response_status,
         "duration_ms": delivery.duration_ms,
     }
-
-
-def _send(delivery: WebhookDelivery) -> str:
-    """Send it, and keep the answer but for what it repeats of the token; return what is wrong with it. Raises OutgoingError."""
-    if delivery.attempts > TRIES:  # each of them ended its worker
-        raise outgoing.OutgoingError(f"None of {TRIES} attempts came to an end.")
-    hook = delivery.lane.webhook
-    stored_values.is_readable(hook, "url")  # reported; an address that cannot be called fails below
-    body = body_of(delivery.payload)
-    headers = headers_of(hook, delivery.event, body, str(delivery.idempotency_key), event_uuid(delivery))
-    headers |= trace_headers(delivery)
-    reply = outgoing.post(hook.url, body, headers, allowed=settings.WEBHOOK_ALLOWED_TARGETS, seconds=settings.WEBHOOK_TIMEOUT)
-    delivery.response_status, delivery.duration_ms = reply.status, reply.duration_ms
-    delivery.response_body = _masked(reply.body, hook.token)
-    kept = {name: value for name, value in reply.headers.items() if name.lower() not in _NOT_KEPT}
-    delivery.response_headers = {_masked(name, hook.token): _masked(value, hook.token) for name, value in kept.items()}
-    return "" if is_success(reply.status) else f"The receiver answered {reply.status}."
-
-
-def trace_headers(delivery: WebhookDelivery) -> dict[str, str]:
-    """Return the id of the request that pushed, and the trace, by which a receiver's own log can be joined to ours."""
-    headers = {"X-Request-Id": delivery.correlation_id, tracing.TRACEPARENT: tracing.traceparent() or delivery.traceparent}
-    return {name: value for name, value in headers.items() if value}
-
-
-def _masked(text: str, secret: str | None) -> str:
-    return text.replace(secret, "[token]") if secret else text
-
-
-def is_success(status: int) -> bool:
-    """Whether a receiver has taken a delivery; a redirect, which is not followed, is none."""
-    return 200 <= status < 300  # noqa: PLR2004  HTTP's own numbers
 
 
 def _record(delivery: WebhookDelivery) -> None:
@@ -264,24 +173,30 @@ def _record(delivery: WebhookDelivery) -> None:
         _write(delivery)
 
 
-@transaction.atomic
 def _write(delivery: WebhookDelivery) -> None:
     """What has come of the attempt, and what it means for the webhook."""
+    if delivery.error:
+        _write_failure(delivery)
+        return
+    hook = delivery.lane.webhook
+    values = [column(WebhookDelivery, name).get_db_prep_save(getattr(delivery, name), connection) for name in _KEPT]
+    with connection.cursor() as cursor:
+        cursor.execute(_DELIVERED, [*values, delivery.pk])
+    if hook.failures:  # as it was before the attempt: what has failed meanwhile is forgotten by the next success
+        Webhook.objects.filter(pk=hook.pk).update(failures=0, paused_until=None)
+
+
+@transaction.atomic
+def _write_failure(delivery: WebhookDelivery) -> None:
     hook = Webhook.objects.select_for_update(no_key=True).filter(pk=delivery.lane.webhook_id).first()
     if hook is None:
         return  # removed in the meantime, its deliveries with it
-    names = ("duration_ms", "response_status", "response_headers", "response_body", "error")
-    values: dict[str, object] = {name: getattr(delivery, name) for name in names}
-    rows = WebhookDelivery.objects.filter(pk=delivery.pk)
-    if not delivery.error:
-        rows.update(state=DeliveryState.DELIVERED, **values)
-        if hook.failures:
-            Webhook.objects.filter(pk=hook.pk).update(failures=0, paused_until=None)
-        return
+    values: dict[str, object] = {name: getattr(delivery, name) for name in _KEPT}
     if delivery.attempts >= TRIES:
         values["state"] = DeliveryState.FAILED
     else:
         values["next_attempt_at"] = timezone.now() + timedelta(seconds=backoff(delivery.attempts))
+    rows = WebhookDelivery.objects.filter(pk=delivery.pk)
     if rows.exclude(state=DeliveryState.DELIVERED).update(**values):  # a worker that had lost the lane may have delivered it
         _count_failure(hook, delivery)
 
@@ -296,46 +211,3 @@ def _count_failure(hook: Webhook, delivery: WebhookDelivery) -> None:
         hook.switched_off_reason = f"{hook.failures} failures in a row. The last: {delivery.error}"[:255]
         logger.error("Webhook %s is switched off: %s", hook.pk, hook.switched_off_reason)
     hook.save(update_fields=["failures", "paused_until", "active", "switched_off_reason"])
-
-
-def body_of(payload: dict[str, object]) -> bytes:
-    """What is sent, byte for byte, and signed."""
-    return json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
-
-
-def event_uuid(delivery: WebhookDelivery) -> str:
-    """One for an event, whichever webhook is told of it and how often."""
-    return _named_uuid(f"push_events/{delivery.push_event_id}/{delivery.event}/{delivery.ref}")
-
-
-def _named_uuid(name: str) -> str:
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{settings.EXTERNAL_URL}/{name}"))
-
-
-def headers_of(hook: Webhook, event: str, body: bytes, idempotency_key: str, event_id: str) -> dict[str, str]:
-    """GitLab's headers, and the body's HMAC-SHA256 under the token, in the header that receivers' libraries check by themselves.
-
-    Raises OutgoingError for a stored token that cannot be decrypted: nothing is sent unsigned that should be signed.
-    """
-    if not stored_values.is_readable(hook, "token"):
-        raise outgoing.OutgoingError("The webhook's token cannot be decrypted. Set it again.")
-    headers = {
-        "Content-Type": "application/json",
-        "User-Agent": f"GitLab/{settings.GITLAB_VERSION}",
-        "Idempotency-Key": idempotency_key,
-        "X-Gitlab-Event": "System Hook" if hook.instance else _HOOKS[event],
-        "X-Gitlab-Event-UUID": event_id,
-        "X-Gitlab-Webhook-UUID": _named_uuid(f"webhooks/{hook.pk}"),
-        "X-Gitlab-Instance": settings.EXTERNAL_URL,
-    }
-    if hook.token:
-        signature = hmac.new(hook.token.encode(), body, hashlib.sha256).hexdigest()
-        headers |= {"X-Gitlab-Token": hook.token, "X-Hub-Signature-256": f"sha256={signature}"}
-    return headers
-
-
-def send_sample(url: str, token: str | None, message: "Message") -> outgoing.Reply:
-    """Try a receiver out; nothing is stored. Raises OutgoingError."""
-    body = body_of(message.body)
-    headers = headers_of(Webhook(pk=0, url=url, token=token, project_id=0), message.event, body, str(uuid.uuid4()), str(uuid.uuid4()))
-    return outgoing.post(url, body, headers, allowed=settings.WEBHOOK_ALLOWED_TARGETS, seconds=settings.WEBHOOK_TIMEOUT)

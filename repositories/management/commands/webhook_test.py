@@ -9,7 +9,7 @@ from django.core.management.base import CommandError
 
 from internal_api.management.operator import OperatorCommand
 from internal_api.outgoing import OutgoingError
-from repositories.services.webhook_deliveries import is_success, send_sample
+from repositories.services.webhook_requests import is_success, send_sample
 from repositories.webhook_payloads import sample
 
 

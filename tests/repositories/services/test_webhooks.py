@@ -26,7 +26,7 @@ from internal_api.models import AuditEvent
 from internal_api.sweeps import sweep
 from repositories.models import DeliveryLane, Namespace, Project, PushEvent, Webhook, WebhookDelivery
 from repositories.selectors.webhooks import webhooks_of
-from repositories.services import follow_up, webhook_deliveries
+from repositories.services import delivery_lanes, follow_up, webhook_deliveries, webhook_requests
 from repositories.services.access import set_member
 from repositories.services.after_push import follow_push
 from repositories.services.protected_refs import protect_branch
@@ -402,7 +402,7 @@ def test_after_many_failures_a_webhook_is_switched_off_and_it_is_said(
 def test_one_worker_at_a_time_delivers_a_lane(rockets: Project, hook: Webhook, receiver: Receiver) -> None:
     follow_push.call(event_of(rockets).pk, "")
     lane = DeliveryLane.objects.get()
-    lease = webhook_deliveries._take(lane.pk)  # noqa: SLF001  as another worker
+    lease = delivery_lanes.take(lane.pk)  # as another worker
     assert lease is not None
     run_tasks()
     assert not receiver.received
@@ -418,12 +418,12 @@ def test_what_is_owed_while_a_worker_is_at_it_is_delivered_by_the_same(rockets: 
     """Its own task finds the lane taken and leaves; the worker that has the lane must look again."""
     follow_push.call(event_of(rockets, "refs/heads/first").pk, "")
     lane = DeliveryLane.objects.get()
-    lease = webhook_deliveries._take(lane.pk)  # noqa: SLF001  a worker
+    lease = delivery_lanes.take(lane.pk)  # a worker
     assert lease is not None
     webhook_deliveries._drain(lane.pk, lease)  # noqa: SLF001  likewise
     follow_push.call(event_of(rockets, "refs/heads/second").pk, "")
     deliver.call(lane.pk)
-    webhook_deliveries._release(lane.pk, lease)  # noqa: SLF001  likewise
+    delivery_lanes.release(lane.pk, lease)  # likewise
     assert receiver.refs() == ["refs/heads/first"]
     lane.refresh_from_db()
     assert lane.wake_at is not None
@@ -531,7 +531,7 @@ def test_whatever_goes_wrong_while_sending_is_a_failure(
     def broken(*arguments: object, **options: object) -> None:
         raise RuntimeError("the webhook token")
 
-    monkeypatch.setattr(webhook_deliveries, "headers_of", broken)
+    monkeypatch.setattr(webhook_requests, "headers_of", broken)
     for number in range(2):
         follow_push.call(event_of(rockets, f"refs/heads/b{number}").pk, "")
     run_tasks()
@@ -550,9 +550,9 @@ def test_an_attempt_is_counted_before_it_is_made(rockets: Project, hook: Webhook
     follow_push.call(event_of(rockets).pk, "")
     lane, delivery = DeliveryLane.objects.get(), WebhookDelivery.objects.get()
     for _ in range(webhook_deliveries.TRIES):
-        lease = webhook_deliveries._take(lane.pk)  # noqa: SLF001  a worker that dies while it sends
+        lease = delivery_lanes.take(lane.pk)  # a worker that dies while it sends
         assert lease is not None
-        assert webhook_deliveries._begin(lane.pk, lease, delivery)  # noqa: SLF001  likewise
+        assert delivery_lanes.begin_attempt(lane.pk, lease, delivery)  # likewise
         DeliveryLane.objects.update(lease=None, leased_until=None)
     run_tasks()
     delivery.refresh_from_db()
@@ -565,9 +565,9 @@ def test_a_worker_that_lost_its_lane_does_not_undo_what_another_delivered(
 ) -> None:
     follow_push.call(event_of(rockets).pk, "")
     slow = WebhookDelivery.objects.select_related("lane__webhook").get()
-    lease = webhook_deliveries._take(slow.lane_id)  # noqa: SLF001  a worker that is stopped for longer than its lease
+    lease = delivery_lanes.take(slow.lane_id)  # a worker that is stopped for longer than its lease
     assert lease is not None
-    assert webhook_deliveries._begin(slow.lane_id, lease, slow)  # noqa: SLF001  likewise
+    assert delivery_lanes.begin_attempt(slow.lane_id, lease, slow)  # likewise
     later(70)
     run_tasks()
     assert len(receiver.received) == 1
@@ -576,10 +576,10 @@ def test_a_worker_that_lost_its_lane_does_not_undo_what_another_delivered(
     delivery = WebhookDelivery.objects.get()
     assert (delivery.state, delivery.attempts, delivery.error) == ("delivered", 2, "")
     assert Webhook.objects.get().failures == 0
-    assert not webhook_deliveries._begin(slow.lane_id, lease, slow)  # noqa: SLF001  and finds the lane gone
+    assert not delivery_lanes.begin_attempt(slow.lane_id, lease, slow)  # and finds the lane gone
 
 
-def test_a_lease_is_renewed_before_each_attempt_for_longer_than_it_can_last(
+def test_a_lease_lasts_longer_than_each_attempt_can(
     rockets: Project, hook: Webhook, receiver: Receiver, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     left: list[float] = []
