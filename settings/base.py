@@ -61,7 +61,7 @@ INSTALLED_APPS = [
     "django.contrib.auth",  # after accounts, whose createsuperuser is the one that is meant
     "django_tasks_db",  # after internal_api, whose db_worker is the one that is meant
 ]
-TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
+TASKS = {"default": {"BACKEND": "internal_api.task_queue.QueueBackend"}}
 ROOT_URLCONF = "settings.urls"
 WSGI_APPLICATION = "settings.wsgi.application"
 AUTH_USER_MODEL = "accounts.User"

@@ -4,12 +4,14 @@ import json
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from django.db.models import Q
-
-from repositories.models import ProtectedBranch
+from internal_api.statements import fetch_rows
 from repositories.policy import BranchRule, Change, Grants, Protection, TagRule
 from repositories.policy.protection import NO_PROTECTION
 from repositories.selectors.protection_sql import RulesKind
+
+# Asked for each push that webhooks are told of.
+_BRANCH_NAMES = "SELECT name FROM repositories_protectedbranch WHERE project_id = %s OR namespace_id = %s"
+_TAG_NAMES = "SELECT name FROM repositories_protectedtag WHERE project_id = %s"
 
 
 def rules_wanted(pushed: Collection[Change]) -> tuple[RulesKind, dict[str, Any]]:
@@ -57,5 +59,9 @@ def _grants(rows: Iterable[list[Any]]) -> Grants:
 
 def protected_branch_names(project_id: int, root_id: int) -> list[str]:
     """The names and patterns of all protected branches of a project and its top-level group."""
-    rules = ProtectedBranch.objects.filter(Q(project_id=project_id) | Q(namespace_id=root_id))
-    return list(rules.values_list("name", flat=True))
+    return [name for (name,) in fetch_rows(_BRANCH_NAMES, [project_id, root_id])]
+
+
+def protected_tag_names(project_id: int) -> list[str]:
+    """The names and patterns of all protected tags of a project."""
+    return [name for (name,) in fetch_rows(_TAG_NAMES, [project_id])]

@@ -1,19 +1,21 @@
 """What follows a push, in the worker: activity of the project and the user, and the deliveries that webhooks are owed."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import BigIntegerField
 from django.utils import timezone
 
-from accounts.models import User
-from internal_api.statements import day, moment
+from internal_api.ready_inserts import ReadyInsert
+from internal_api.ready_queries import Given, ReadyQuery
+from internal_api.statements import day, fetch_rows, moment
 from internal_api.task_context import passed_on
-from repositories.models import DeliveryLane, Project, ProtectedTag, PushEvent, Webhook, WebhookDelivery
+from repositories.models import DeliveryLane, Project, PushEvent, Webhook, WebhookDelivery
 from repositories.policy import Change, RepositoryType
 from repositories.policy.repository_path import gl_repository
-from repositories.selectors.protection import protected_branch_names
+from repositories.selectors.protection import protected_branch_names, protected_tag_names
 from repositories.selectors.webhooks import webhooks_of
 from repositories.services.webhook_deliveries import deliver
 from repositories.webhook_payloads import Message, Place, Pushed, Pusher, messages
@@ -33,6 +35,12 @@ UPDATE repositories_project SET last_activity_at = %(at)s
 WHERE id = %(id)s AND (last_activity_at < %(at)s OR last_activity_at IS NULL)"""
 _USER_IS_ACTIVE = """
 UPDATE accounts_user SET last_activity_on = %(on)s WHERE id = %(id)s AND (last_activity_on < %(on)s OR last_activity_on IS NULL)"""
+
+_PUSHERS = "SELECT id, name, username FROM accounts_user WHERE id IN ({places})"
+_LANES = "SELECT webhook_id, id FROM repositories_deliverylane WHERE project_id = %s AND webhook_id IN ({places})"
+_PROJECT = ReadyQuery(lambda: Project.objects.select_related("route", "namespace").filter(pk=Given("project", BigIntegerField())))
+_EVENT = ReadyQuery(lambda: PushEvent.objects.filter(pk=Given("event", BigIntegerField())))
+_DELIVERIES = ReadyInsert(WebhookDelivery)
 
 ROWS_AT_ONCE = 50
 """Deliveries that one statement creates: a summary may list 1,000 refs."""
@@ -79,9 +87,11 @@ def _create_deliveries(project_id: int, events: list[PushEvent]) -> tuple[list[P
     if not hooks:
         return events, []
     repository = gl_repository(RepositoryType.PROJECT, project_id)
-    project = Project.objects.select_related("route", "namespace").get(pk=project_id)
+    project = _PROJECT.first(project=project_id)
+    if project is None:
+        return events, []  # removed in the meantime
     branches = protected_branch_names(project.pk, project.namespace.root_id or project.namespace_id)
-    tags = list(ProtectedTag.objects.filter(project=project).values_list("name", flat=True))
+    tags = protected_tag_names(project.pk)
     pushers, lanes = _pushers(events), _Lanes(project_id)
     refs = 0
     for number, event in enumerate(events):
@@ -89,15 +99,20 @@ def _create_deliveries(project_id: int, events: list[PushEvent]) -> tuple[list[P
             return events[:number], lanes.used
         if event.gl_repository != repository:
             continue
-        whole = PushEvent.objects.get(pk=event.pk)
+        whole = _EVENT.first(event=event.pk)
+        if whole is None:
+            continue  # likewise
         refs += len(whole.changes)
         _write(whole, _messages_by_hook(hooks, _pushed(whole, project, pushers, branches, tags)), lanes)
     return events, lanes.used
 
 
 def _pushers(events: Iterable[PushEvent]) -> dict[int, Pusher]:
-    users = User.objects.filter(pk__in={event.user_id for event in events if event.user_id is not None})
-    return {user.pk: Pusher(user.pk, user.name, user.username) for user in users}
+    user_ids = {event.user_id for event in events if event.user_id is not None}
+    if not user_ids:
+        return {}
+    sql = _PUSHERS.format(places=", ".join(["%s"] * len(user_ids)))
+    return {user_id: Pusher(user_id, name, username) for user_id, name, username in fetch_rows(sql, sorted(user_ids))}
 
 
 def _pushed(event: PushEvent, project: Project, pushers: dict[int, Pusher], branches: list[str], tags: list[str]) -> Pushed:
@@ -143,11 +158,16 @@ class _Lanes:
         """Return the lanes of these webhooks, by webhook."""
         missing = sorted(set(hook_ids) - self._found.keys())
         if missing:
-            new = [DeliveryLane(webhook_id=hook_id, project_id=self._project_id) for hook_id in missing]
+            self._found |= self._existing(missing)
+        new = [DeliveryLane(webhook_id=hook_id, project_id=self._project_id) for hook_id in missing if hook_id not in self._found]
+        if new:
             DeliveryLane.objects.bulk_create(new, ignore_conflicts=True)
-            lanes = DeliveryLane.objects.filter(project_id=self._project_id, webhook_id__in=missing)
-            self._found |= dict(lanes.values_list("webhook_id", "pk"))
+            self._found |= self._existing(missing)
         return self._found
+
+    def _existing(self, hook_ids: Collection[int]) -> dict[int, int]:
+        sql = _LANES.format(places=", ".join(["%s"] * len(hook_ids)))
+        return dict(fetch_rows(sql, [self._project_id, *hook_ids]))
 
 
 def _write(event: PushEvent, told: Iterable[tuple[Webhook, Message, int]], lanes: _Lanes) -> None:
@@ -168,4 +188,4 @@ def _write(event: PushEvent, told: Iterable[tuple[Webhook, Message, int]], lanes
         for hook, message, position in owed
     )
     while batch := list(islice(rows, ROWS_AT_ONCE)):
-        WebhookDelivery.objects.bulk_create(batch)
+        _DELIVERIES.insert(batch)
