@@ -17,7 +17,8 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from threading import Timer
+from functools import lru_cache
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from internal_api.host_names import is_host
@@ -129,6 +130,8 @@ def _look_up(host: str, port: int, seconds: float) -> list[str]:
 
     Raises OSError or UnicodeError, TimeoutError after so many seconds, and OutgoingError when too many look-ups wait already.
     """
+    with suppress(ValueError):
+        return [str(ipaddress.ip_address(host))]  # nothing to look up
     if not _lookups.acquire(blocking=False):
         raise OutgoingError(f"The host {host} was not looked up: the name servers do not answer.")
     outcome: queue.SimpleQueue[list[str] | OSError | UnicodeError] = queue.SimpleQueue()
@@ -184,38 +187,62 @@ def _connect(host: str, port: int, allowed: Iterable[str], deadline: _Deadline) 
     raise OutgoingError(f"No connection to {host}: {problem or deadline.error}") from problem
 
 
+class _Timed:
+    """A socket whose every wait ends at the deadline of the whole request, however busy the other side looks."""
+
+    deadline: _Deadline
+
+    def _limit(self) -> None:
+        if not self.deadline.left:
+            raise TimeoutError("timed out")
+        self.settimeout(self.deadline.left)  # type: ignore[attr-defined]  # of the socket, here and below
+
+    def recv_into(self, *args: Any, **options: Any) -> int:
+        self._limit()
+        return int(super().recv_into(*args, **options))  # type: ignore[misc]
+
+    def send(self, *args: Any, **options: Any) -> int:
+        self._limit()
+        return int(super().send(*args, **options))  # type: ignore[misc]
+
+    def sendall(self, *args: Any, **options: Any) -> None:
+        self._limit()
+        super().sendall(*args, **options)  # type: ignore[misc]
+
+    def do_handshake(self, *args: Any, **options: Any) -> None:
+        self._limit()
+        super().do_handshake(*args, **options)  # type: ignore[misc]
+
+
+class _TimedSocket(_Timed, socket.socket):
+    """Without TLS."""
+
+
+class _TimedTLSSocket(_Timed, ssl.SSLSocket):
+    """With TLS."""
+
+
+@lru_cache(maxsize=1)
+def _tls() -> ssl.SSLContext:
+    """Trusts what the system trusts, as it was at the first request: reading the certificates takes 10 ms and more."""
+    context = ssl.create_default_context()
+    context.sslsocket_class = _TimedTLSSocket
+    return context
+
+
 @contextmanager
 def _connected(parts: SplitResult, allowed: Iterable[str], deadline: _Deadline) -> Iterator[socket.socket]:
     host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
-    raw = _connect(host, port, allowed, deadline)
-    with raw:
-        connected = _secured(raw, host) if parts.scheme == "https" else raw
-        with connected, _cut_off(connected, deadline.left):
-            if isinstance(connected, ssl.SSLSocket):
-                connected.do_handshake()
-            yield connected
-
-
-def _secured(raw: socket.socket, host: str) -> ssl.SSLSocket:
-    return ssl.create_default_context().wrap_socket(raw, server_hostname=host, do_handshake_on_connect=False)
-
-
-@contextmanager
-def _cut_off(connected: socket.socket, seconds: float) -> Iterator[None]:
-    """End the connection after so many seconds, however busy the other side looks: a time-out of reads alone can be fed for ever."""
-
-    def cut() -> None:
-        with suppress(OSError):
-            socket.socket.shutdown(connected, socket.SHUT_RDWR)  # not TLS's own, which takes away what another thread is reading with
-
-    connected.settimeout(seconds or 0.001)
-    timer = Timer(seconds, cut)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
+    raw: _Timed = _TimedSocket(fileno=_connect(host, port, allowed, deadline).detach())
+    raw.deadline = deadline
+    with raw:  # type: ignore[attr-defined]  # a socket
+        if parts.scheme == "http":
+            yield raw  # type: ignore[misc]  # likewise
+            return
+        with _tls().wrap_socket(raw, server_hostname=host, do_handshake_on_connect=False) as secured:  # type: ignore[arg-type]  # likewise
+            secured.deadline = deadline  # type: ignore[attr-defined]  # of the class above
+            secured.do_handshake()
+            yield secured
 
 
 def post(url: str, body: bytes, headers: Mapping[str, str], *, allowed: Iterable[str], seconds: float) -> Reply:

@@ -652,3 +652,20 @@ def test_webhooks_of_before_without_a_place_are_the_instances(rockets: Project) 
         ("https://ci.example.com/rockets", False),
     ]
     assert [hook.url for hook in webhooks_of(rockets.pk)] == ["https://ci.example.com/all", "https://ci.example.com/rockets"]
+
+
+@pytest.mark.parametrize(("hooks", "following"), [(0, 5), (1, 12), (3, 14)])
+def test_what_a_push_and_its_deliveries_ask_does_not_grow(rockets: Project, receiver: Receiver, hooks: int, following: int) -> None:
+    """SQL statements of a followed push, and of one delivery: taking the lane, the delivery, its attempt, its outcome, giving back."""
+    for number in range(hooks):
+        Webhook.objects.create(project=rockets, url=f"{receiver.url}&hook={number}")
+    follow_push.call(event_of(rockets, "refs/heads/first").pk, "")  # makes the lanes
+    run_tasks()
+    event = event_of(rockets)
+    Project.objects.update(empty=False, default_branch_is_provisional=False, size_is_due=True, size_measured_at=timezone.now())
+    with at_most(following):
+        follow_push.call(event.pk, "")
+    for lane in DeliveryLane.objects.all():
+        with at_most(7):
+            deliver.call(lane.pk)
+    assert len(receiver.received) == 2 * hooks
