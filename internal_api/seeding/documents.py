@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Hashable
+from contextlib import suppress
 from typing import Any
 
 import yaml
@@ -9,6 +10,7 @@ from yaml.composer import Composer
 from yaml.constructor import SafeConstructor
 from yaml.resolver import Resolver
 
+from internal_api.seeding import simple_yaml
 from internal_api.seeding.entries import SeedError, mapping
 from internal_api.yaml_input import MALFORMED
 
@@ -64,13 +66,19 @@ def parse(content: str) -> dict[str, Any]:
     try:
         document = _json(content) if content.lstrip()[:1] == "{" else None
         if document is None:
-            loader: Any = _Loader
-            document = yaml.load(content, Loader=loader)  # noqa: S506  made of the safe loader's parts
+            document = _yaml(content)
     except yaml.YAMLError as error:
         raise SeedError("", f"is not YAML: {' '.join(str(error).split())}") from error
     except MALFORMED as error:
         raise SeedError("", "cannot be read: a value is malformed or nested too deeply") from error
     return mapping(document if document is not None else {}, "")
+
+
+def _yaml(content: str) -> Any:
+    with suppress(simple_yaml.UnusualError):
+        return simple_yaml.parse(content)
+    loader: Any = _Loader
+    return yaml.load(content, Loader=loader)  # noqa: S506  made of the safe loader's parts
 
 
 def _json(content: str) -> dict[str, Any] | None:
