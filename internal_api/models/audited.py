@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, ClassVar, Self, TypeVar
 
-from django.db import models, router, transaction
+from django.db import connections, models, router, transaction
 
 from internal_api.acting import OPERATORS, current_actor
+from internal_api.bulk_writes import copy_rows, update_rows
 from internal_api.encryption import EncryptedTextField
 from internal_api.masking import MASK, is_secret_name, masked
 from internal_api.models.audit_event import AuditEvent
@@ -21,6 +22,8 @@ from internal_api.stored_json import UnreadableJSON
 
 ALWAYS_IGNORED = frozenset({"id", "created_at", "updated_at", "last_used_at"})
 BATCH = 500
+COPIED = 20
+"""So many events at once are written by COPY where there is one."""
 CREATED, CHANGED, REMOVED = "created", "changed", "removed"
 Values = dict[str, Any]
 _Row = TypeVar("_Row", bound="Audited")
@@ -75,6 +78,29 @@ class AuditedQuerySet(models.QuerySet[_Row]):
 
     delete.alters_data = True  # type: ignore[attr-defined]  # likewise
     delete.queryset_only = True  # type: ignore[attr-defined]  # managers do not have it
+
+    def bulk_update(self, objs: Iterable[_Row], fields: Iterable[str], batch_size: int | None = None) -> int:
+        """Write these fields of the rows as they are now, and an event for each row that this changes."""
+        names = list(fields)
+        columns = [self.model._meta.get_field(name) for name in names]  # noqa: SLF001  Django's public name for it
+        rows = {row.pk: row for row in objs}
+        self._for_write = True
+        with transaction.atomic(using=self.db, savepoint=False):
+            keys = list(rows)
+            return sum(self._write_some([rows[pk] for pk in keys[start : start + BATCH]], columns) for start in range(0, len(keys), BATCH))
+
+    bulk_update.alters_data = True  # type: ignore[attr-defined]  # Django's mark for templates
+
+    def _write_some(self, rows: list[_Row], columns: list[Any]) -> int:
+        names = [column.name for column in columns]
+        stored = self.filter(pk__in=[row.pk for row in rows]).select_related(*self.model.audit_related).order_by("pk")
+        before = {row.pk: row for row in stored.select_for_update(no_key=True, of=("self",))}
+        events = []
+        if self.model.is_audited_change(names):
+            events = [_changed_event(before[row.pk], row, columns) for row in rows if row.pk in before]
+        update_rows([row for row in rows if row.pk in before], columns, self.db)
+        write_events(events, self.db)
+        return len(before)
 
     def bulk_create(self, objs: Iterable[_Row], *args: Any, **kwargs: Any) -> list[_Row]:
         """Insert the rows, and write an event for each. Conflicts cannot be passed over: nobody would know what is new."""
@@ -231,11 +257,24 @@ class Audited(models.Model):
         return cached.audit_name() if isinstance(cached, Audited) else str(cached)
 
 
+def _changed_event(before: "Audited", after: models.Model, columns: list[Any]) -> AuditEvent | None:
+    """Return the event of giving a stored row the values of another object of the same row."""
+    names = [column.name for column in columns]
+    values = before.audit_values(names)
+    for column in columns:
+        setattr(before, column.attname, getattr(after, column.attname))
+        if column.is_relation and column.is_cached(after):
+            setattr(before, column.name, column.get_cached_value(after))
+    return before.change_event(values, names)
+
+
 def write_events(events: Iterable[AuditEvent | None], using: str) -> None:
     """Write events, in as few statements as can be."""
     written = [event for event in events if event is not None]
     if len(written) == 1:
         written[0].save(using=using)
+    elif len(written) >= COPIED and connections[using].vendor == "postgresql":
+        copy_rows(written, using)
     elif written:
         AuditEvent.objects.using(using).bulk_create(written, batch_size=BATCH)
 

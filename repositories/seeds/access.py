@@ -1,6 +1,6 @@
 """Members, invited groups, deploy keys and former paths of groups and projects in a seed file."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db.models.functions import Lower
@@ -20,7 +20,6 @@ from internal_api.text import ascii_lower
 from repositories.models import AccessLevel, DeployKeyGrant, GroupLink, Member, MemberState, Namespace, Project, RedirectRoute
 from repositories.selectors.namespaces import find_group, routes_of
 from repositories.services.access import (
-    change_member,
     grant_deploy_key,
     new_group_link,
     new_member,
@@ -59,8 +58,9 @@ def load_members(report: Report, place: Namespace | Project, entry: Entry, key: 
 def load_members_of_many(report: Report, waiting: Sequence[tuple[Namespace | Project, Entry]], key: str) -> None:
     """The same for some places: users and memberships are read together, and new ones are made together."""
     named = [(place, entry, mapping(entry.values[key], entry.at(key))) for place, entry in waiting]
-    users = _users_by_name({ascii_lower(username) for _, _, members in named for username in members})
+    users = users_by_name(username for _, _, members in named for username in members)
     present = _present_members([place for place, _ in waiting], [user.pk for user in users.values()])
+    changes = Changes(report, "members")
     new: dict[tuple[str, int, int], Member] = {}
     for place, entry, members in named:
         for username, value in members.items():
@@ -71,13 +71,14 @@ def load_members_of_many(report: Report, waiting: Sequence[tuple[Namespace | Pro
             member = new_member(place, user, **_member_values(child, value))
             known = present.get(_place_and_user(member))
             if known is not None:
-                report.changed("members", change_member(known, member))
+                changes.add(known, {name: getattr(member, name) for name in ("access_level", "state", "expires_at")})
             elif _place_and_user(member) in new:
                 raise TogetherError
             else:
                 new[_place_and_user(member)] = member
     Member.objects.bulk_create(new.values())
     report.count("members", "changed", len(new))
+    changes.write()
 
 
 def _member_entry(value: Any, path: str) -> Entry:
@@ -90,17 +91,10 @@ def _member_values(member: Entry, value: Any) -> dict[str, Any]:
     return {"access_level": ROLES[role], "state": state, "expires_at": member.get("expires_at", optional(day))}
 
 
-def _users_by_name(names: Collection[str]) -> dict[str, User]:
-    found = (
-        User.objects.annotate(username_lower=Lower("username")).filter(username_lower__in=some) for some in some_at_a_time(sorted(names))
-    )
-    return {ascii_lower(user.username): user for users in found for user in users}
-
-
 def _present_members(places: Sequence[Namespace | Project], users: Sequence[int]) -> dict[tuple[str, int, int], Member]:
     column = "project" if isinstance(places[0], Project) else "namespace"
     rows = Member.objects.filter(**{f"{column}__in": places})
-    found = (rows.filter(user__in=some).select_related(*Member.audit_related) for some in some_at_a_time(users))
+    found = (rows.filter(user__in=some) for some in some_at_a_time(users))
     return {_place_and_user(member): member for members in found for member in members}
 
 

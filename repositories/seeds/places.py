@@ -183,13 +183,16 @@ def load_projects(report: Report, entries: Sequence[Entry]) -> list[Project | No
     paths = distinct(ascii_lower(entry.read("path", text)) for entry in entries)
     routes = routes_of([*paths, *(path.rpartition("/")[0] for path in paths)])
     by_id = rows_by_id(entries, Project.objects.all())
-    storages = {storage.name: storage for storage in Storage.objects.all()}
+    by_pk = Storage.objects.in_bulk()
+    storages = {storage.name: storage for storage in by_pk.values()}
     default = next((entry for entry in entries if "storage" not in entry.values.get("repository", {})), None) and default_storage()
     rows: list[Project | None] = []
     new: list[tuple[Entry, Project]] = []
     for entry, path in zip(entries, paths, strict=True):
         row = one_row(entry, _owner(routes.get(path)), by_id.get(entry.values.get("id", 0)), path)
         if row is not None or entry.is_absent:
+            if isinstance(row, Project):
+                row.storage = by_pk[row.storage_id]  # else comparing it would read it, for each project
             rows.append(_change_project(report, entry, row, storages.get))
             continue
         namespace_path, _, own_path = entry.values["path"].rpartition("/")

@@ -39,11 +39,6 @@ def new_member(
     return Member(user=user, **_place(where), access_level=access_level, state=state, expires_at=expires_at)
 
 
-def change_member(member: Member, wanted: Member) -> bool:
-    """Give a membership the level, state and end of another one; whether anything changed."""
-    return _update(member, {name: getattr(wanted, name) for name in ("access_level", "state", "expires_at")})
-
-
 def _update(row: Member | GroupLink | DeployKeyGrant, values: dict[str, object]) -> bool:
     changed = {name: value for name, value in values.items() if getattr(row, name) != value}
     for name, value in changed.items():
