@@ -59,7 +59,7 @@ def _pending_pushes(_: Consultation) -> Iterator[Finding]:
 
 
 def _lfs_storage(_: Consultation) -> Iterator[Finding]:
-    """The directory of LFS objects, as uploads use it."""
+    """The directory or the bucket of LFS objects, as uploads use it."""
     if not InstanceSettings.current().lfs_enabled:
         yield well("LFS storage", "LFS is switched off")
         return
@@ -67,7 +67,8 @@ def _lfs_storage(_: Consultation) -> Iterator[Finding]:
     for one in problems:
         yield warning("LFS storage", one.text, one.advice) if one.is_warning else problem("LFS storage", one.text, one.advice)
     if not problems:
-        yield well("LFS storage", f"{settings.LFS_STORAGE_PATH} can be written to, the latest objects are there")
+        where = settings.LFS_STORAGE_PATH if settings.LFS_S3 is None else f"The bucket {settings.LFS_S3.bucket}"
+        yield well("LFS storage", f"{where} can be written to, the latest objects are there")
 
 
 def register() -> None:

@@ -10,6 +10,7 @@ from internal_api import tracing
 from internal_api.host_names import host_of
 from internal_api.openapi_settings import SPECTACULAR
 from internal_api.redis_url import InvalidRedisURLError, check_redis_url
+from repositories.lfs.s3_options import S3Options, check_options
 from settings.environment import BASE_DIR, Environment, secret_in
 
 env = Environment()
@@ -209,6 +210,18 @@ GITLAB_VERSION = env.text("GITLAB_VERSION")
 GITLAB_REVISION = env.text("GITLAB_REVISION")
 LFS_TOKEN_TTL = env.number("LFS_TOKEN_TTL")
 LFS_STORAGE_PATH = env.path("LFS_STORAGE_PATH") or VAR_DIR / "lfs-objects"
+LFS_S3 = None
+if env.text("LFS_S3_BUCKET"):
+    LFS_S3 = S3Options(
+        env.text("LFS_S3_BUCKET"),
+        env.text("LFS_S3_ENDPOINT"),
+        env.text("LFS_S3_REGION"),
+        env.text("LFS_S3_ACCESS_KEY"),
+        env.text("LFS_S3_SECRET_KEY"),
+        path_style=env.flag("LFS_S3_PATH_STYLE"),
+        is_direct=not env.flag("LFS_PROXY_DOWNLOAD"),
+    )
+    check_options(LFS_S3)
 LFS_EMBEDDED_UPLOADS = env.flag("LFS_EMBEDDED_UPLOADS")
 LFS_TRANSFERS = env.number("LFS_TRANSFERS")
 LFS_OBJECT_GRACE_DAYS = env.number("LFS_OBJECT_GRACE_DAYS")
@@ -242,5 +255,10 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "django.request": {"level": "ERROR"},  # our own line per request says it all
+        # Their debug lines hold signed URLs and headers.
+        "boto3": {"level": "WARNING"},
+        "botocore": {"level": "WARNING"},
+        "s3transfer": {"level": "WARNING"},
+        "urllib3": {"level": "WARNING"},
     },
 }

@@ -75,6 +75,18 @@ OPTIONS: tuple[Option, ...] = (
     Option("STRANGERS_PER_SECOND", int, 50, "Answers of each process to callers without a credential that holds; 0 sets no pace"),
     Option("LFS_TOKEN_TTL", int, 1800, "Life of an LFS token in seconds"),
     Option("LFS_STORAGE_PATH", str, "", "Directory of LFS objects and their uploads; empty for `lfs-objects` in VAR_DIR"),
+    Option(
+        "LFS_S3_BUCKET",
+        str,
+        "",
+        "Bucket of an S3-compatible storage for LFS objects, with `requirements/s3.txt`; empty for LFS_STORAGE_PATH",
+    ),
+    Option("LFS_S3_ENDPOINT", str, "", "URL of that storage; empty for Amazon's"),
+    Option("LFS_S3_REGION", str, "", "Region of the bucket"),
+    Option("LFS_S3_ACCESS_KEY", str, "", "Access key of the bucket; without it boto3 looks for credentials where it always does"),
+    Option("LFS_S3_SECRET_KEY", str, "", "Secret key that goes with it"),
+    Option("LFS_S3_PATH_STYLE", bool, False, "Name the bucket in the path of URLs, as MinIO and Ceph want it, and not in the host name"),
+    Option("LFS_PROXY_DOWNLOAD", bool, False, "Let Workhorse fetch objects from the bucket, instead of sending clients there"),
     Option("LFS_OBJECT_GRACE_DAYS", int, 7, "Days for which `clean_up` keeps an LFS object that no repository has any more"),
     Option("LFS_EMBEDDED_UPLOADS", bool, False, "Take uploads of LFS objects without GitLab Workhorse in front, for small installations"),
     Option("LFS_TRANSFERS", int, 2, "LFS objects that each process moves itself at a time, without Workhorse; each takes a thread"),
@@ -99,7 +111,10 @@ OPTIONS: tuple[Option, ...] = (
     Option("DEBUG", bool, False, "Django's debug pages; never in production"),
 )
 
-SECRETS = frozenset({"SECRET_KEY", "ENCRYPTION_KEYS", "DATABASE_URL", "DATABASE_REPLICA_URL", "DATABASE_LISTEN_URL", "REDIS_URL"})
+SECRETS = frozenset(
+    {"SECRET_KEY", "ENCRYPTION_KEYS", "DATABASE_URL", "DATABASE_REPLICA_URL", "DATABASE_LISTEN_URL", "REDIS_URL"}
+    | {"LFS_S3_ACCESS_KEY", "LFS_S3_SECRET_KEY"}
+)
 """Settings that may also come as a file, named by the setting's name and _FILE."""
 
 

@@ -24,8 +24,11 @@ CONTENT_TYPE = "application/octet-stream"
 _PIECE = 256 * 1024
 
 
-def object_response(request: HttpRequest, row: LFSObject) -> HttpResponseBase:
-    """Return the answer to a request for an object's content. Raises LFSNotFoundError where it is gone, and UnavailableError."""
+def object_response(request: HttpRequest, row: LFSObject, *, for_gitaly: bool = False) -> HttpResponseBase:
+    """Return the answer to a request for an object's content, for Gitaly never a redirect or another header to follow.
+
+    Raises LFSNotFoundError where it is gone, and UnavailableError.
+    """
     storage = lfs_storage()
     if not storage.exists(row.oid, row.size):
         raise LFSNotFoundError
@@ -33,6 +36,8 @@ def object_response(request: HttpRequest, row: LFSObject) -> HttpResponseBase:
     if isinstance(location, Path):
         if request.META.get(SENDFILE_TYPE) == "X-Sendfile":
             return _handed_over("X-Sendfile", str(location), row)
+    elif for_gitaly:
+        return stream(request, row, storage)
     elif storage.is_direct:
         return HttpResponseRedirect(location)
     elif WORKHORSE_VERSION in request.META:

@@ -8,12 +8,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from internal_api.errors import UnavailableError
 from repositories.lfs.local_storage import DIRECTORY_MODE, LocalStorage
+from repositories.lfs.s3_storage import S3Storage
 from repositories.lfs.storage import lfs_storage
 from repositories.models import LFSObject
 
-LATEST = 1000
-"""Objects whose files are looked for."""
+LATEST, LATEST_OF_BUCKET = 1000, 20
+"""Objects whose files are looked for; in a bucket each costs a request."""
 LEAST_FREE = 0.05
 """The part of the file system that should be free."""
 
@@ -29,18 +31,38 @@ class StorageProblem:
 
 def find_storage_problems() -> Iterator[StorageProblem]:
     """Yield what is wrong with the storage; the later checks are left out where it cannot be written to."""
-    storage = lfs_storage()
+    storage, latest = lfs_storage(), LATEST
     if isinstance(storage, LocalStorage):
         problem = _write_problem(storage)
         if problem is not None:
             yield problem
             return
         yield from _warnings(storage)
-    missing = [oid for oid, size in LFSObject.objects.order_by("-pk").values_list("oid", "size")[:LATEST] if not storage.exists(oid, size)]
+    elif isinstance(storage, S3Storage):
+        problem = _bucket_problem(storage)
+        if problem is not None:
+            yield problem
+            return
+        latest = LATEST_OF_BUCKET
+    rows = LFSObject.objects.order_by("-pk").values_list("oid", "size")[:latest]
+    missing = [oid for oid, size in rows if not storage.exists(oid, size)]
     if missing:
-        text = f"{len(missing)} of the latest {LATEST} LFS objects are not in the storage, such as {missing[0]}"
+        text = f"{len(missing)} of the latest {latest} LFS objects are not in the storage, such as {missing[0]}"
         advice = "Restore them from a backup of the storage; whoever has one can upload it again after `git lfs push --all`."
         yield StorageProblem(text, advice)
+
+
+def _bucket_problem(storage: S3Storage) -> StorageProblem | None:
+    """Begin an upload as Workhorse would be told to, and give it up."""
+    try:
+        storage.try_out()
+    except UnavailableError as error:
+        advice = (
+            "Let LFS_S3_ENDPOINT, LFS_S3_BUCKET and LFS_S3_REGION name the bucket, and let the credentials read, write, list and"
+            " delete in it."
+        )
+        return StorageProblem(f"the bucket of LFS objects cannot be used: {error.message}", advice)
+    return None
 
 
 def _write_problem(storage: LocalStorage) -> StorageProblem | None:

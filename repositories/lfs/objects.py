@@ -37,7 +37,7 @@ def finish_upload(project_id: int, repository_type: str, oid: str, size: int, up
         row = _reserve(oid, size)
         if not storage.exists(oid, size):
             storage.store(upload, oid)
-        if _link(row.pk, project_id, repository_type, storage):
+        if _link(row.pk, project_id, repository_type):
             return
     raise UnavailableError("The object was removed while it was stored. Please try again.")
 
@@ -53,15 +53,16 @@ def _reserve(oid: str, size: int) -> LFSObject:
 
 
 @transaction.atomic
-def _link(object_id: int, project_id: int, repository_type: str, storage: LFSStorage) -> bool:
-    """Let the object belong to the repository; whether it and its content are still there. Raises UnstorableObjectError.
+def _link(object_id: int, project_id: int, repository_type: str) -> bool:
+    """Let the object belong to the repository; whether it is still there. Raises UnstorableObjectError.
 
-    The project's row is locked before the object's, as its deletion does.
+    Its content is there as long as its row is: a clean-up removes both while it holds the row's lock. The storage is not asked
+    here, where locks would wait for it. The project's row is locked before the object's, as its deletion does.
     """
     if not Project.objects.select_for_update(no_key=True).filter(pk=project_id).values_list("pk"):
         raise UnstorableObjectError  # it was deleted meanwhile
     row = LFSObject.objects.select_for_update(no_key=True).filter(pk=object_id).first()
-    if row is None or not storage.exists(row.oid, row.size):
+    if row is None:
         return False
     _, created = LFSObjectLink.objects.get_or_create(lfs_object=row, project_id=project_id, repository_type=repository_type)
     if created and row.size:

@@ -8,6 +8,7 @@ from typing import Any, BinaryIO, Protocol
 from django.conf import settings
 
 from repositories.lfs.local_storage import LocalStorage
+from repositories.lfs.s3_options import S3Options
 from repositories.lfs.upload import Upload
 
 
@@ -46,7 +47,16 @@ class LFSStorage(Protocol):
 
 def lfs_storage() -> LFSStorage:
     """Return the configured storage."""
+    if settings.LFS_S3 is not None:
+        return _bucket(settings.LFS_S3, settings.LFS_STORAGE_PATH)
     return _local(settings.LFS_STORAGE_PATH)
+
+
+@lru_cache(maxsize=8)
+def _bucket(options: S3Options, spool: Path) -> LFSStorage:
+    from repositories.lfs.s3_storage import S3Storage  # noqa: PLC0415  an extra, of those alone who have a bucket
+
+    return S3Storage(options, spool)
 
 
 @lru_cache(maxsize=8)

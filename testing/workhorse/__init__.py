@@ -11,11 +11,14 @@ and 10, whose quirks it has:
   `Content-Encoding: gzip` (C4);
 * where the service sends `100 Continue`, the client gets 200 whatever the service then says (C2);
 * an upload's form is sent chunked if the client's body was, and its fields are signed; the temporary file is removed afterwards;
+* with `RemoteObject` it uploads by the presigned requests of a multipart upload, and deletes the temporary object afterwards; a
+  `send-url` is fetched with the client's range (contract 4.7 only: no real one was recorded with an object storage);
 * `X-Sendfile` is obeyed with status 200, ranges included; audit calls follow each POST of Git, geo/proxy is asked at the start.
 
 What it cannot show: Gitaly (git runs in this process' repositories, with the hooks of tests/live/hook_client.py; no gRPC, no object
-pools, no limits of Gitaly), object storage, multipart forms, the document root and its pages, WebSockets, health checks of its own,
-Redis, the time-outs and the buffering of the real one, its log, HTTP/2 and TLS, and what a loaded one takes.
+pools, no limits of Gitaly), how a real one divides uploads to an object storage and uses credentials of its own there, multipart
+forms, the document root and its pages, WebSockets, health checks of its own, Redis, the time-outs and the buffering of the real one,
+its log, HTTP/2 and TLS, and what a loaded one takes.
 """
 
 from testing.workhorse.server import Workhorse, running

@@ -165,7 +165,7 @@ class _Handler(BaseHTTPRequestHandler):
         authorized = self.authorized(reply, uploads.STRINGS, uploads.NUMBERS)
         if authorized is None:
             return
-        if not authorized.get("TempPath") or authorized.get("RemoteObject"):
+        if bool(authorized.get("TempPath")) is bool(authorized.get("RemoteObject")):  # both, or neither
             self.answer(HTTPStatus.INTERNAL_SERVER_ERROR, b"Internal Server Error\n")
             return
         try:
@@ -191,9 +191,23 @@ class _Handler(BaseHTTPRequestHandler):
             self.answer(HTTPStatus.INTERNAL_SERVER_ERROR, b"Internal Server Error\n")
         elif reply.header("X-Sendfile") and reply.status == HTTPStatus.OK:
             self.send_file(reply)
+        elif reply.header("Gitlab-Workhorse-Send-Data") and reply.status == HTTPStatus.OK:
+            self.send_url(reply)
         else:
             headers = [(name, value) for name, value in reply.headers if name.lower() not in _PASSED_BACK | {"x-sendfile"}]
             self.answer(status, reply.body, headers)
+
+    def send_url(self, reply: Reply) -> None:
+        """Fetch what the backend names, and pass it on with the client's range; the storage's errors are a bare 500 or its own status."""
+        url, _ = uploads.sent_from_url(reply)
+        passed = {name: value for name in ("Range", "If-Range", "If-None-Match", "If-Modified-Since") if (value := self.headers.get(name))}
+        with uploads.fetched(url, passed) as answer:
+            wanted = ("Content-Range", "Accept-Ranges", "ETag", "Last-Modified")
+            headers = [(name, answer.headers[name]) for name in wanted if answer.headers.get(name)]
+            length = int(answer.headers.get("Content-Length") or 0)
+            self.send_head(answer.status, [("Content-Type", reply.header("Content-Type")), *headers], length)
+            while self.command != "HEAD" and (piece := answer.read(_PIECE)):
+                self.wfile.write(piece)
 
     def send_file(self, reply: Reply) -> None:
         path = Path(reply.header("X-Sendfile"))

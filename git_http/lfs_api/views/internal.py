@@ -25,6 +25,6 @@ class InternalLFSViewSet(ShellViewSet):
         if row is None:
             raise NotFoundError
         try:
-            return object_response(request._request, row)  # noqa: SLF001  DRF's wrapper adds nothing here
+            return object_response(request._request, row, for_gitaly=True)  # noqa: SLF001  DRF's wrapper adds nothing here
         except LFSNotFoundError:
             raise NotFoundError from None
