@@ -15,7 +15,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One setting: how it is called, what kind of value it takes, and what it does. The README's table is compared with these."""
+    """One setting: how it is called, what kind of value it takes, and what it does. docs/reference/settings.md is made from these."""
 
     name: str
     kind: type

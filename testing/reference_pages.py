@@ -16,6 +16,7 @@ from django.core.management import get_commands, load_command_class
 from django.core.management.base import BaseCommand
 
 from repositories.policy import Reason
+from settings.environment import OPTIONS, SECRETS, Option
 
 ROOT = Path(__file__).resolve().parent.parent
 DIRECTORY = ROOT / "docs" / "reference"
@@ -129,9 +130,52 @@ def commands() -> str:
     return "\n".join(lines)
 
 
+def _default(option: Option) -> str:
+    if isinstance(option.default, list):
+        return ",".join(option.default)
+    text = str(option.default)
+    return text.lower() if isinstance(option.default, bool) else text
+
+
+def settings() -> str:
+    """The settings of the environment: default and meaning."""
+    lines = [
+        "# Settings",
+        "",
+        _wrapped(
+            "All come from the environment. Lists are separated by commas. This page is made by "
+            "`make reference` from `settings/environment.py`. Settings of the instance that are "
+            "changed while it runs are on the admin site and in the seed file."
+        ),
+        "",
+        _wrapped(
+            "A setting that is marked *may be a file* can also be given as the name of a file, in "
+            "a variable of the setting's name and `_FILE`."
+        ),
+        "",
+    ]
+    for option in OPTIONS:
+        default = _default(option)
+        notes = [f"default `{default}`" if default else "no default"]
+        notes += ["may be a file"] if option.name in SECRETS else []
+        lines += [f"## `{option.name}`", "", _wrapped(f"{option.meaning} ({', '.join(notes)})."), ""]
+    lines += [
+        "## Of gunicorn",
+        "",
+        _wrapped(
+            "`BIND` is an address, or several with commas, such as `localhost:3001` (the default) "
+            "or `unix:/path`. `WEB_CONCURRENCY` is the number of processes: by default as many as "
+            "the CPUs that the process may use, limits of its container included."
+        ),
+        "",
+    ]
+    return "\n".join(lines)
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
     "commands.md": commands,
     "denial-reasons.md": denial_reasons,
+    "settings.md": settings,
 }
 
 

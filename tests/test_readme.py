@@ -1,27 +1,11 @@
-"""The README tells what there is: its table of settings is the code's."""
+"""The README tells what there is: its endpoints are those that are served."""
 
 import re
 from pathlib import Path
 
-from settings.environment import OPTIONS, SECRETS, Option
+from settings.environment import OPTIONS, SECRETS
 
 README = Path(__file__).resolve().parents[1] / "README.md"
-
-
-def default_of(option: Option) -> str:
-    if isinstance(option.default, list):
-        return ",".join(option.default)
-    return str(option.default).lower() if isinstance(option.default, bool) else str(option.default)
-
-
-def row(option: Option) -> str:
-    default = default_of(option)
-    return f"| `{option.name}` | {f'`{default}`' if default else ''} | {option.meaning} |".replace("|  |", "| |")
-
-
-def test_the_table_of_settings_is_the_codes() -> None:
-    found = re.findall(r"^\| `[A-Z_]+` \|.*\|$", README.read_text(), re.MULTILINE)
-    assert found == [row(option) for option in OPTIONS]
 
 
 def test_secrets_are_settings() -> None:

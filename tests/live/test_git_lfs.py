@@ -4,14 +4,16 @@ import base64
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
+from repositories.lfs.s3_storage import object_key
 from testing import workhorse
 from tests import gitaly_server
 from tests.live import hook_client
@@ -19,6 +21,7 @@ from tests.live.nginx import running_nginx
 from tests.live.service import Service, temporary_directory
 from tests.live.test_git_over_http import Site, company, token
 from tests.repositories.lfs.conftest import oid_of
+from tests.s3_server import Bucket, running_s3
 from tests.servers import free_port, wait_until
 
 pytestmark = [pytest.mark.live]
@@ -136,8 +139,8 @@ def test_download_is_resumed(site: Site) -> None:
     assert (other / ".git" / "lfs" / "objects" / oid[:2] / oid[2:4] / oid).read_bytes() == content, printed
 
 
-def put_half(site: Site, url: str, content: bytes) -> None:
-    """Send half of an object in chunks, and go away."""
+def send_half(url: str, content: bytes, has_begun: Callable[[], bool]) -> None:
+    """Send half of an object in chunks, and go away when it has begun to arrive."""
     parts, half = urlsplit(url), content[: len(content) // 2]
     credentials = base64.b64encode(f"x:{token('api')}".encode()).decode()
     head = (
@@ -146,13 +149,14 @@ def put_half(site: Site, url: str, content: bytes) -> None:
     )
     with socket.create_connection((parts.hostname or "", parts.port or 0)) as client:
         client.sendall(head.encode() + b"%x\r\n%s\r\n" % (len(half), half))
-        wait_until(lambda: any(path.stat().st_size for path in waiting_uploads(site)), "the first bytes")
+        wait_until(has_begun, "the first bytes")
 
 
 @pytest.mark.parametrize("way", ["workhorse", "service"])
 def test_interrupted_upload_leaves_nothing(site: Site, way: str) -> None:
     content = os.urandom(MIB)
-    put_half(site, site.workhorse.url if way == "workhorse" else site.service.url, content)
+    url = site.workhorse.url if way == "workhorse" else site.service.url
+    send_half(url, content, lambda: any(path.stat().st_size for path in waiting_uploads(site)))
     wait_until(lambda: waiting_uploads(site) == [], "the end of the upload")
     assert not stored(site, content).exists()
 
@@ -245,3 +249,59 @@ def test_large_files_go_up_and_down_without_workhorse(small: Site) -> None:
         path.unlink()
     small.git("checkout", "-q", ".", cwd=clone)
     assert [(clone / f"large-{number}.bin").read_bytes() == content for number, content in enumerate(contents)] == [True] * len(contents)
+
+
+@dataclass
+class Bucketed:
+    """The same repositories, with a service beside it that keeps objects in a bucket, behind a Workhorse of its own."""
+
+    site: Site
+    bucket: Bucket
+
+
+@pytest.fixture(scope="module", params=["direct", "proxied"])
+def bucketed(site: Site, request: pytest.FixtureRequest) -> Iterator[Bucketed]:
+    """Clients download from the bucket, or Workhorse does."""
+    port = free_port()
+    secret = base64.b64decode((site.directory / "workhorse_secret").read_text())
+    with running_s3() as url:
+        bucket = Bucket(url, f"lfs-{request.param}")
+        service = Service(site.directory, workers=1, variables=bucket.variables(is_direct=request.param == "direct"))
+        service.environment |= {
+            "DATABASE_URL": site.service.environment["DATABASE_URL"],
+            "EXTERNAL_URL": f"http://127.0.0.1:{port}",
+            "SECRET_KEY": site.service.environment["SECRET_KEY"],
+        }
+        service.start()
+        with workhorse.running(service.port, secret, site.directory / "repositories", listen=port) as front:
+            clones = 200 if request.param == "direct" else 300
+            yield Bucketed(Site(site.directory, service, front, site.gitaly, front.url, clones=clones), bucket)
+        service.stop()
+
+
+def test_large_file_goes_up_to_a_bucket_and_down(bucketed: Bucketed) -> None:
+    """In three parts; an interrupted download is resumed."""
+    site, bucket, content = bucketed.site, bucketed.bucket, os.urandom(12 * MIB)
+    clone, oid = clone_with_lfs(site), oid_of(content)
+    branch = f"bucket-{oid[:8]}"
+    commit_large(site, clone, content, branch)
+    push(site, clone, branch)
+    assert bucket.content(object_key(oid)) == content
+    assert (bucket.keys(), bucket.unfinished()) == ([object_key(oid)], [])
+    other = site.clone(PROJECT, "x", token("reading"))
+    site.git("lfs", "install", "--local", cwd=other)
+    site.git("fetch", "-q", "origin", branch, cwd=other)
+    incomplete = other / ".git" / "lfs" / "incomplete"
+    incomplete.mkdir(parents=True)
+    (incomplete / f"{oid}.part").write_bytes(content[: 3 * MIB])
+    printed = site.git("-c", "alias.traced=!GIT_TRACE=1 git lfs", "traced", "fetch", "origin", "FETCH_HEAD", cwd=other)
+    assert f'server accepted resume download request: "{oid}" from byte {3 * MIB}' in printed
+    assert (other / ".git" / "lfs" / "objects" / oid[:2] / oid[2:4] / oid).read_bytes() == content, printed
+
+
+def test_interrupted_upload_leaves_nothing_in_a_bucket(bucketed: Bucketed) -> None:
+    before = bucketed.bucket.keys()
+    content = os.urandom(12 * MIB)
+    send_half(bucketed.site.workhorse.url, content, lambda: bucketed.bucket.unfinished() != [])
+    wait_until(lambda: bucketed.bucket.unfinished() == [], "the end of the upload")
+    assert bucketed.bucket.keys() == before
