@@ -36,7 +36,7 @@ def object_response(request: HttpRequest, row: LFSObject, *, for_gitaly: bool = 
     if isinstance(location, Path):
         if request.META.get(SENDFILE_TYPE) == "X-Sendfile":
             return _handed_over("X-Sendfile", str(location), row)
-    elif for_gitaly:
+    elif for_gitaly or request.method == "HEAD":  # a URL is signed for one method
         return stream(request, row, storage)
     elif storage.is_direct:
         return HttpResponseRedirect(location)

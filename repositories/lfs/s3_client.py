@@ -4,8 +4,9 @@ boto3 comes with the extra `s3` and is imported where a bucket is configured onl
 """
 
 import logging
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -24,6 +25,7 @@ FAILURES, PAUSE = 3, 3.0
 """Failures in a row after which the storage counts as away, and for how long it is not asked."""
 MISSING = frozenset({"404", "NoSuchKey", "NotFound", "NoSuchUpload"})
 AWAY = "The LFS storage is not available at the moment ({reason}). Please try again later."
+CROWDED = AWAY.format(reason="too many requests wait for it")
 _AWAY = frozenset({"SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "500", "503"})
 """Error codes that speak of the storage, and of no single request."""
 
@@ -34,6 +36,8 @@ class S3Client:
     def __init__(self, options: S3Options) -> None:
         self.options = options
         self._breaker = CircuitBreaker(FAILURES, PAUSE)
+        self._making = threading.Lock()
+        """boto3's clients are shared by threads, the session that makes them is not."""
 
     @cached_property
     def _session(self) -> Any:
@@ -61,7 +65,8 @@ class S3Client:
 
         config = Config(
             signature_version="s3v4",
-            s3={"addressing_style": "path" if self.options.path_style else "auto"},
+            # Not "auto": it signs URLs for the region us-east-1, whose server redirects to that of a new bucket.
+            s3={"addressing_style": "path" if self.options.path_style else "virtual"},
             connect_timeout=CONNECT_SECONDS,
             read_timeout=read_timeout,
             retries={"mode": "standard", "total_max_attempts": 2},
@@ -69,30 +74,52 @@ class S3Client:
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
         )
-        return self._session.client("s3", endpoint_url=self.options.endpoint or None, config=config)
+        with self._making:
+            return self._session.client("s3", endpoint_url=self.options.endpoint or None, config=config)
 
     def presigned(self, operation: str, seconds: int, **parameters: Any) -> str:
-        """Return a URL that does one thing to the bucket for so many seconds, with no header signed but Host."""
+        """Return a URL that does one thing to the bucket for so many seconds, with no header signed but Host.
+
+        Raises UnavailableError without credentials.
+        """
         named = {"Bucket": self.options.bucket, **parameters}
-        return str(self.quick.generate_presigned_url(operation, Params=named, ExpiresIn=seconds))
+        with self._signing():
+            return str(self.quick.generate_presigned_url(operation, Params=named, ExpiresIn=seconds))
 
     def presigned_download(self, key: str, seconds: int) -> str:
         """Return a URL for one object's content; a quarter of what `presigned` costs, as a batch has many.
 
-        `key` needs no percent-encoding.
+        `key` needs no percent-encoding. Raises UnavailableError without credentials.
         """
         from botocore.auth import S3SigV4QueryAuth  # noqa: PLC0415  an extra
         from botocore.awsrequest import AWSRequest  # noqa: PLC0415  likewise
 
-        signer = S3SigV4QueryAuth(self._session.get_credentials(), "s3", self.quick.meta.region_name, expires=seconds)
         request = AWSRequest("GET", self._address + key)
-        signer.add_auth(request)
+        region = self.quick.meta.region_name
+        with self._signing():
+            S3SigV4QueryAuth(self._session.get_credentials(), "s3", region, expires=seconds).add_auth(request)
         return str(request.url)
 
     @cached_property
     def _address(self) -> str:
         """The URL of the bucket, with a slash at its end."""
         return self.presigned("get_object", 1, Key="x").partition("?")[0].removesuffix("x")
+
+    @contextmanager
+    def _signing(self) -> Iterator[None]:
+        """Sign URLs inside. Raises UnavailableError where boto3 has no credentials.
+
+        It fetches those of a machine's role now and then, from a service that may be as slow as a bucket.
+        """
+        from botocore.exceptions import BotoCoreError  # noqa: PLC0415  an extra
+
+        try:
+            with nullcontext() if self.options.access_key else _bulkhead().place("s3"):
+                yield
+        except NoPlaceError as error:
+            raise UnavailableError(CROWDED) from error
+        except BotoCoreError as error:
+            raise _unavailable(error) from None
 
     def size(self, key: str) -> int | None:
         """Return the bytes of an object; None without one. Raises UnavailableError."""
@@ -127,14 +154,11 @@ class S3Client:
                     raise
                 self._breaker.succeeded()
         except NoPlaceError as error:
-            raise UnavailableError(AWAY.format(reason="too many requests wait for it")) from error
+            raise UnavailableError(CROWDED) from error
         except CircuitOpenError as error:
             raise UnavailableError(AWAY.format(reason="it has not answered recently")) from error
         except (BotoCoreError, Boto3Error, ClientError) as error:
-            reason = error_code(error) or type(error).__name__
-            logger.warning("The LFS storage has failed: %s", reason)
-            # Not chained: the texts of boto3's errors hold URLs.
-            raise UnavailableError(AWAY.format(reason=reason)) from None
+            raise _unavailable(error) from None  # not chained: the texts of boto3's errors hold URLs
 
     def _note(self, error: Exception) -> None:
         """A refusal of one request is an answer, and an answer closes the circuit."""
@@ -143,6 +167,12 @@ class S3Client:
             self._breaker.succeeded()
         else:
             self._breaker.failed()
+
+
+def _unavailable(error: Exception) -> UnavailableError:
+    reason = error_code(error) or type(error).__name__
+    logger.warning("The LFS storage has failed: %s", reason)
+    return UnavailableError(AWAY.format(reason=reason))
 
 
 def error_code(error: Any) -> str:

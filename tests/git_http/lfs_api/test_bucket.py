@@ -124,6 +124,18 @@ def test_clients_download_from_the_bucket(linked: LFS, bucket: Bucket, pat: type
             assert found.read() == CONTENT
 
 
+@pytest.mark.parametrize("is_direct", [True, False])
+def test_head_tells_the_length_and_leads_nowhere(
+    linked: LFS, bucket: Bucket, pat: type_of_pat, settings: Settings, is_direct: bool
+) -> None:
+    """Contract: git-http 4.5: a URL that is signed for GET refuses HEAD."""
+    settings.LFS_S3 = bucket.options(is_direct=is_direct)
+    url = linked.url(f"gitlab-lfs/objects/{OID}")
+    answer = linked.client.head(url, headers={"authorization": pat("rex"), "gitlab-workhorse": VERSION})
+    assert (answer.status_code, answer["Content-Length"], answer["ETag"]) == (200, str(SIZE), f'"{OID}"')
+    assert "Gitlab-Workhorse-Send-Data" not in answer
+
+
 def test_an_object_of_another_project_has_no_url(linked: LFS, bucket: Bucket, pat: type_of_pat, project8: Any) -> None:
     other = linked.at("gnuwget/private")
     refused(other.get(f"gitlab-lfs/objects/{OID}", pat("out"), gitlab_workhorse=VERSION), 404)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,42 @@ def test_a_download_is_signed_as_boto3_signs_it(storage: S3Storage, bucket: Buck
     assert parse_qs(urlsplit(ours).query) == parse_qs(urlsplit(theirs).query)
     with fetched(ours, {}) as answer:
         assert answer.read() == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("options", "address"),
+    [
+        (S3Options("lfs", region="eu-central-1"), "https://lfs.s3.eu-central-1.amazonaws.com/"),
+        (S3Options("lfs"), "https://lfs.s3.amazonaws.com/"),
+        (S3Options("lfs", region="eu-central-1", path_style=True), "https://s3.eu-central-1.amazonaws.com/lfs/"),
+        # A name with dots has no certificate below that of the storage.
+        (S3Options("lfs.example", region="eu-central-1"), "https://s3.eu-central-1.amazonaws.com/lfs.example/"),
+        (S3Options("lfs", "https://minio.example.com:9000", "eu-central-1"), "https://lfs.minio.example.com:9000/"),
+        (S3Options("lfs", "https://minio.example.com:9000", path_style=True), "https://minio.example.com:9000/lfs/"),
+    ],
+)
+def test_urls_lead_to_the_server_of_the_bucket(options: S3Options, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Redirects are no use: a signature holds for one host, and Workhorse follows none."""
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    storage = S3Storage(replace(options, access_key="key", secret_key=SECRET_KEY), tmp_path)
+    for url in (storage.locate(OID), storage.client.presigned("get_object", 60, Key=object_key(OID))):
+        assert url.partition("?")[0] == address + object_key(OID)
+        scope = f"{options.region or 'us-east-1'}/s3/aws4_request"
+        assert parse_qs(urlsplit(url).query)["X-Amz-Credential"][0].endswith(scope)
+
+
+@pytest.mark.parametrize("call", ["authorize", "locate", "exists"])
+def test_without_credentials_the_storage_is_unavailable(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")  # what a machine's role is asked
+    storage = S3Storage(S3Options("bucket", endpoint, "eu-central-1", path_style=True), tmp_path)
+    arguments: dict[str, tuple[Any, ...]] = {"authorize": (SIZE,), "locate": (OID,), "exists": (OID, SIZE)}
+    with pytest.raises(UnavailableError, match="NoCredentialsError"):
+        getattr(storage, call)(*arguments[call])
 
 
 def test_what_interrupted_uploads_leave_is_removed(storage: S3Storage, bucket: Bucket) -> None:
