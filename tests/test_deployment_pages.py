@@ -44,6 +44,14 @@ def test_blocks_are_read_with_their_marks_and_outputs(tmp_path: Path) -> None:
     assert read(tmp_path, text) == [("", "a\n", "b\n"), ("on", "c\n", None), ("file", "e\n", None)]
 
 
+def test_a_block_knows_its_section(tmp_path: Path) -> None:
+    path = tmp_path / "page.md"
+    path.write_text(
+        "# Page\n\n```shell\na\n```\n\n## One\n\n```shell\nb\n```\n\n```shell\nc\n```\n\n### Below\n\n## Two\n\n```shell\nd\n```\n"
+    )
+    assert [block.heading for block in read_blocks(path)] == ["", "One", "One", "Two"]
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [

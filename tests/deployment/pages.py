@@ -42,21 +42,23 @@ which end with it (`systemctl` and `journalctl` work as on any machine, and what
 documented ports are free. `installed` is the same with the service in /opt/control-plane, as one-machine-systemd.md installs it.
 pip finds the locked requirements in a directory; there is no other network. `scratch_roots` makes further machines in the same
 network. To execute some blocks, check something, and go on: `for block in page("redis"): ...; execute([block], ...)`.
+
+Other documents that tests execute (README.md) are read by `fenced_blocks`, which demands no marks, and executed by `execute` too.
 """
 
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-from tests.deployment.scratch_root import Terminal
+from typing import Protocol
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "docs" / "deployment"
 LIST = PAGES / "not-run-here.md"
 OUTPUTS = {"text", "json"}
 BLOCK = re.compile(r"(?:^<!-- (?P<mark>[^>]*?) -->\n\n?)?^```(?P<language>\S*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+HEADING = re.compile(r"^## (.*)$", re.MULTILINE)
 NOT_RUN = re.compile(r"(?P<reason>.+); stood in for by (?P<stand_in>.+)", re.DOTALL)
 HEAD = """# What the pages show and the tests do not run
 
@@ -85,6 +87,8 @@ class Block:
     value: str = ""
     """What the comment says after its key."""
     output: str | None = None
+    heading: str = ""
+    """The title of the section (`## TITLE`) that it is in."""
 
     @property
     def where(self) -> str:
@@ -98,19 +102,28 @@ class Block:
 
 
 def read_blocks(path: Path) -> list[Block]:
-    """Return the blocks of a page in order, outputs joined to the commands that print them. Raises PageError."""
+    """Return the blocks of a deployment page in order, each of which must have a meaning. Raises PageError."""
+    blocks = fenced_blocks(path)
+    for block in blocks:
+        _validate(block)
+    return blocks
+
+
+def fenced_blocks(path: Path) -> list[Block]:
+    """Return the blocks of any document in order, outputs joined to the commands that print them."""
     source = path.read_text()
     blocks: list[Block] = []
     end = -1
     for match in BLOCK.finditer(source):
         mark, _, value = (match["mark"] or "").partition(":")
         line = source.count("\n", 0, match.start("language")) + 1
-        block = Block(path, line, match["language"], match["text"], mark.strip(), " ".join(value.split()))
+        section = HEADING.findall(source, 0, match.start())
+        heading = section[-1] if section else ""
+        block = Block(path, line, match["language"], match["text"], mark.strip(), " ".join(value.split()), heading=heading)
         follows_directly = bool(blocks) and not source[end : match.start()].strip()
         if block.language in OUTPUTS and not block.mark and follows_directly and blocks[-1].language == "shell":
             printed = blocks.pop()
-            block = Block(path, printed.line, printed.language, printed.text, printed.mark, printed.value, block.text)
-        _validate(block)
+            block = replace(printed, output=block.text)
         blocks.append(block)
         end = match.end()
     return blocks
@@ -135,7 +148,17 @@ def all_pages() -> list[Path]:
     return sorted(PAGES.glob("*.md"))
 
 
-def execute(blocks: Iterable[Block], terminals: Mapping[str, Terminal]) -> None:
+class Typing(Protocol):
+    """Where commands of a page are typed: a bash of a scratch machine, or another one."""
+
+    def type(self, commands: str, where: str = "") -> str:
+        """Return what commands print to standard output. Raises AssertionError if one of them fails."""
+
+    def write(self, path: str, text: str) -> None:
+        """Write a file."""
+
+
+def execute(blocks: Iterable[Block], terminals: Mapping[str, Typing]) -> None:
     """Execute blocks in order, each in the terminal that its mark `on` names ("" for most).
 
     Raises AssertionError with the command's output when a command fails or prints something else than the page does.

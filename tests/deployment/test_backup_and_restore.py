@@ -20,12 +20,7 @@ ON_SQLITE = "sed -i 's|^DATABASE_URL=.*|DATABASE_URL=sqlite:////var/lib/control-
 def prepare(terminal: Terminal, *, sqlite: bool = False) -> None:
     """Type the parts of one-machine-systemd.md that set the service up; its code is there."""
     terminal.type("cd /opt/control-plane\n" + INSTALLED + (ON_SQLITE if sqlite else ""))
-    source = (Path(__file__).parents[2] / "docs" / "deployment" / "one-machine-systemd.md").read_text()
-    for block in page("one-machine-systemd"):
-        heading = source.splitlines()[: block.line]
-        title = next(line.removeprefix("## ") for line in reversed(heading) if line.startswith("## "))
-        if title in STEPS:
-            execute([block], {"": terminal})
+    execute((block for block in page("one-machine-systemd") if block.heading in STEPS), {"": terminal})
     terminal.type("control-plane-manage create_user ann --email ann@example.com > /dev/null\n")
 
 

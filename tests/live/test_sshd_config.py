@@ -17,6 +17,7 @@ from pytest_django.fixtures import Settings
 
 from internal_api import sshd_checks, sshd_config
 from internal_api.doctor import Consultation, Finding, Level
+from tests.deployment.pages import read_blocks
 from tests.live import git_client
 from tests.live.service import Service
 from tests.live.ssh_server import SSHD, SSHServer
@@ -53,8 +54,8 @@ def programs(service: Service, sshd: SSHServer) -> Iterator[Path]:
 
 def documented(programs: Path, authority: Path) -> str:
     """Return the document's lines, with this machine's paths and user in place of theirs."""
-    (block,) = re.findall(r"^```sshd_config\n(.*?)^```$", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL)
-    placed: str = block.replace("/opt/gitlab-shell/bin", str(programs)).replace("/etc/ssh/user_ca.pub", str(authority))
+    (text,) = (block.text for block in read_blocks(DOCUMENT) if block.language == "sshd_config")
+    placed = text.replace("/opt/gitlab-shell/bin", str(programs)).replace("/etc/ssh/user_ca.pub", str(authority))
     return re.sub(r"(?<=\s)git(?=\s)", USER, placed)
 
 
