@@ -4,6 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 JOBS ?= 2
+ROWS ?= 900000
 # Without compiled files, each parallel worker and each process that a test starts would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(BIN)/python -m pytest --dist loadgroup -n
@@ -149,4 +150,7 @@ bench-scim: venv  ## provisioning by SCIM at size, on PostgreSQL
 bench-seed: venv  ## dump_seed and seed of a generated company, on PostgreSQL (OPTIONS="--users 100000 --check")
 	env -u DATABASE_URL -u REDIS_URL $(BIN)/python -m benchmarks.seed_files $(OPTIONS)
 
-.PHONY: bench-seed deployment costs bench-costs bench-threads profile mutation fuzz chaos demo openapi production bench bench-pushes bench-scim bench-worker protocol reference shell help venv run test test-sqlite test-postgresql lint check format requirements
+bench-metrics: venv  ## what the pages of metrics cost with full tables, on PostgreSQL (ROWS=9000000)
+	ROWS=$(ROWS) $(BIN)/python -m tests.servers -- $(BIN)/python -m benchmarks.metrics_pages
+
+.PHONY: bench-metrics bench-seed deployment costs bench-costs bench-threads profile mutation fuzz chaos demo openapi production bench bench-pushes bench-scim bench-worker protocol reference shell help venv run test test-sqlite test-postgresql lint check format requirements

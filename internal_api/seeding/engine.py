@@ -18,6 +18,7 @@ from internal_api.seeding.entries import LARGEST_ID, Entry, SeedError, listing, 
 from internal_api.seeding.ids import reserve_ids
 from internal_api.seeding.registry import Key, Section, TogetherError, registry
 from internal_api.seeding.report import Progress, Report
+from internal_api.seeding.statistics import PlannerStatistics
 
 _NOT_TOGETHER = (TogetherError, SeedError, DomainError, ValidationError, DatabaseError)
 """What makes a batch be loaded again, one by one: that tells what is wrong and where, or that nothing is."""
@@ -33,14 +34,15 @@ def seed(documents: Iterable[dict[str, Any]], progress: Progress | None = None, 
         report = Report(former=InstanceSettings.current(), options=frozenset(options))
         if progress:
             report.progress = progress
+        statistics = PlannerStatistics()
         for document in documents:
-            _apply(report, document)
+            _apply(report, document, statistics)
     for act, found in report.afterwards.items():
         act(report, found)
     return report
 
 
-def _apply(report: Report, document: dict[str, Any]) -> None:
+def _apply(report: Report, document: dict[str, Any], statistics: PlannerStatistics) -> None:
     Entry(document, "", registry.sections)
     entries = {section.name: list(_entries(section, document)) for section in _ordered() if section.name in document}
     _reserve(entries)
@@ -52,7 +54,8 @@ def _apply(report: Report, document: dict[str, Any]) -> None:
             rows += zip(repeat(name), _load_some(section, report, batch), batch, strict=False)
             done += len(batch)
             report.progress(name, done, len(found))
-    _load_keys(report, rows)
+            statistics.loaded(len(batch))
+    _load_keys(report, rows, statistics)
 
 
 def _batches(section: Section, entries: list[Entry]) -> Iterator[list[Entry]]:
@@ -107,7 +110,7 @@ def _load(section: Section, report: Report, entry: Entry) -> Any:
         return section.load(report, entry)
 
 
-def _load_keys(report: Report, rows: list[tuple[str, Any, Entry]]) -> None:
+def _load_keys(report: Report, rows: list[tuple[str, Any, Entry]], statistics: PlannerStatistics) -> None:
     waiting: dict[tuple[int, int, int], list[tuple[Any, Entry]]] = {}
     found: dict[tuple[int, int, int], tuple[str, Key]] = {}
     sections = {section.name: position for position, section in enumerate(_ordered())}
@@ -123,8 +126,10 @@ def _load_keys(report: Report, rows: list[tuple[str, Any, Entry]]) -> None:
         total = sum(items_in(entry.values[key.name]) for _, entry in waiting[place])
         for batch in _pieces(key, waiting[place]):
             _load_key_of_some(key, report, batch)
-            done += sum(items_in(entry.values[key.name]) for _, entry in batch)
+            items = sum(items_in(entry.values[key.name]) for _, entry in batch)
+            done += items
             report.progress(f"{name}.{key.name}", done, total)
+            statistics.loaded(items)
 
 
 def _pieces(key: Key, waiting: list[tuple[Any, Entry]]) -> Iterator[list[tuple[Any, Entry]]]:

@@ -1,6 +1,5 @@
 """What the database knows of the whole installation: always a page, at a cost that does not grow with the tables."""
 
-import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -11,31 +10,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from prometheus_client.core import Metric
 
-from internal_api import database_metrics, node_metrics, workers
+from internal_api import database_metrics, workers
 from internal_api.database_metrics import database_exposition
 from repositories.models import DeliveryLane, PendingPush, Project, PushEvent, Webhook
+from tests.internal_api.growing_tables import DELIVERIES, EVENTS, GROWING, PUSHES, TASKS, Cost, fill, take_your_time
 from tests.internal_api.test_metrics import told
-
-TASKS = """
-INSERT INTO django_tasks_database_dbtaskresult (id, status, enqueued_at, args_kwargs, priority, task_path, worker_ids, queue_name,
-  backend_name, run_after, exception_class_path, traceback)
-SELECT gen_random_uuid(), %s, now(), '{}', 0, 'x', '[]', 'default', 'default', '9999-01-01T00:00:00Z', '', ''
-FROM generate_series(1, %s)
-"""
-DELIVERIES = """
-INSERT INTO repositories_webhookdelivery (lane_id, push_event_id, position, event, ref, payload, idempotency_key, state, attempts,
-  next_attempt_at, response_headers, response_body, error, created_at)
-SELECT %s, %s, coalesce((SELECT max(position) FROM repositories_webhookdelivery), 0) + number, 'push', '', jsonb_build_object('x', repeat('x', 500)),
-  gen_random_uuid(), %s, 1, now(), '{}', '', '', now()
-FROM generate_series(1, %s) AS number
-"""
-PUSHES = """
-INSERT INTO repositories_pushevent (project_id, gl_repository, identifier, changes, push_options, gitaly_context, correlation_id, response,
-  created_at, followed_at, recovered)
-SELECT %s, 'project-1', 'user-1', '[]', '{}', '{}', '', '{}', now(), now(), number %% 5000 = 0
-FROM generate_series(1, %s) AS number
-"""
-GROWING = ("django_tasks_database_dbtaskresult", "repositories_webhookdelivery", "repositories_pushevent")
 
 
 def test_facts_that_cannot_be_read_are_left_out_and_named(stranger: Client, db: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,45 +70,6 @@ def test_nothing_is_counted_beyond_a_limit(db: None, monkeypatch: pytest.MonkeyP
     assert told(stranger, "/metrics/database")["internal_api_pending_pushes", ()] == 3
 
 
-class Cost:
-    """What the pages read from the growing tables: rows and buffers, by EXPLAIN ANALYZE of each of their queries."""
-
-    def __init__(self) -> None:
-        self.rows = self.buffers = self.statements = 0
-        for page in (node_metrics.node_exposition, database_exposition):
-            with CaptureQueriesContext(connection) as captured:
-                page()
-            for sql in [query["sql"] for query in captured if query["sql"].startswith("SELECT")]:
-                self.statements += 1
-                if any(table in sql for table in GROWING):
-                    self._explain(sql)
-
-    def _explain(self, sql: str) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}")
-            found = cursor.fetchone()[0]
-        plan = (json.loads(found) if isinstance(found, str) else found)[0]["Plan"]
-        self.buffers += plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
-        self._count_rows(plan)
-
-    def _count_rows(self, node: dict[str, Any]) -> None:
-        if "Relation Name" in node:
-            self.rows += node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
-        for child in node.get("Plans", ()):
-            self._count_rows(child)
-
-
-def _take_your_time(cursor: Any) -> None:
-    """The limit of a page's queries lasts as long as its transaction, which here is the test's."""
-    cursor.execute("SET LOCAL statement_timeout = 0")
-
-
-def _fill(cursor: Any, sql: str, parameters: list[Any], number: int) -> None:
-    """Insert rows, a few thousand at a time: a statement of a minute would lose its connection (internal_api/postgresql/watch.py)."""
-    for first in range(0, number, 5_000):
-        cursor.execute(sql, [*parameters, min(5_000, number - first)])
-
-
 @pytest.mark.postgresql
 def test_the_pages_cost_the_same_whatever_the_tables_hold(db: None, rockets: Project) -> None:
     """Fifty thousand of each are as cheap as a thousand: rows and blocks that are read, and statements."""
@@ -140,11 +80,12 @@ def test_the_pages_cost_the_same_whatever_the_tables_hold(db: None, rockets: Pro
     Cost()  # the first page of a process also looks for missing migrations
     with connection.cursor() as cursor:
         for number in (1_000, 9_000, 40_000):
-            _take_your_time(cursor)
+            take_your_time(cursor)
             cursor.execute(TASKS, ["FAILED", 10])
-            _fill(cursor, TASKS, ["SUCCESSFUL"], number)
-            _fill(cursor, DELIVERIES, [lane.pk, push.pk, "delivered"], number)
-            _fill(cursor, PUSHES, [rockets.pk], number)
+            fill(cursor, TASKS, ["SUCCESSFUL"], number)
+            fill(cursor, DELIVERIES, [lane.pk, push.pk, "delivered"], number)
+            fill(cursor, PUSHES, [rockets.pk], number)
+            fill(cursor, EVENTS, [], number)
             for table in GROWING:
                 cursor.execute(f"ANALYZE {table}")
             costs.append(Cost())
@@ -152,9 +93,9 @@ def test_the_pages_cost_the_same_whatever_the_tables_hold(db: None, rockets: Pro
         assert costs[2].rows <= costs[1].rows + 100, [cost.rows for cost in costs]
         assert costs[2].buffers <= costs[1].buffers + 200, [cost.buffers for cost in costs]
         # And of twenty thousand that wait, no more is looked at than what is counted.
-        _take_your_time(cursor)
-        _fill(cursor, TASKS, ["READY"], 20_000)
-        _fill(cursor, DELIVERIES, [lane.pk, push.pk, "waiting"], 20_000)
+        take_your_time(cursor)
+        fill(cursor, TASKS, ["READY"], 20_000)
+        fill(cursor, DELIVERIES, [lane.pk, push.pk, "waiting"], 20_000)
         for table in GROWING:
             cursor.execute(f"ANALYZE {table}")
     assert Cost().rows <= 2.5 * database_metrics.MOST + costs[2].rows

@@ -19,7 +19,7 @@ from accounts.models import ExtraEmail, PersonalAccessToken, SSHKey, User
 from internal_api.acting import acting, command_actor
 from internal_api.models import AuditEvent
 from internal_api.registrations import load_registrations
-from internal_api.seeding import SeedError, batches, dump, seed
+from internal_api.seeding import SeedError, batches, dump, seed, statistics
 from internal_api.seeding.documents import parse
 from internal_api.seeding.registry import registry
 from kubernetes_agent.models import Agent, AgentEvent, AgentToken
@@ -470,3 +470,16 @@ def test_a_file_that_fails_in_a_later_batch_changes_nothing(tmp_path: Path, monk
     with pytest.raises(CommandError, match=r"projects\[4\]\.members\.nobody: there is no user 'nobody'"):
         call_command("seed", str(tmp_path / "state.json"), "--rows-only", stdout=StringIO(), stderr=StringIO())
     assert (User.objects.count(), Project.objects.count(), AuditEvent.objects.count()) == (0, 0, 0)
+
+
+@pytest.mark.postgresql
+def test_the_planner_knows_of_rows_that_are_not_committed(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(statistics, "LEAST", 100)
+    monkeypatch.setattr(batches, "BATCH", 100)
+    with CaptureQueriesContext(connection) as captured:
+        seed([{"users": company(350)["users"]}], options=["rows_only"])
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT reltuples FROM pg_class WHERE relname = 'accounts_user'")
+            assert cursor.fetchone()[0] >= 200
+    analyzed = [query["sql"] for query in captured if query["sql"].startswith("ANALYZE")]
+    assert sum('"accounts_user"' in sql for sql in analyzed) == 2, "a table is analyzed again when it has doubled"
