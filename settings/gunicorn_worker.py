@@ -15,7 +15,8 @@ from gunicorn.http import errors
 from gunicorn.workers.gthread import ThreadWorker
 
 from internal_api.draining import is_draining
-from settings.after_answers import AfterAnswers
+from settings.after_answers import MOST_READ, AfterAnswers
+from settings.request_bodies import body_is_ready, is_in_body, no_more
 from settings.request_heads import HeadTooLargeError, has_begun, head_is_ready, keep_waiting
 
 # What has a status of its own; every other request that cannot be parsed is 400.
@@ -101,13 +102,13 @@ class ServiceWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         return super().handle(conn)
 
     def enqueue_req(self, conn: Any) -> None:
-        """Give a connection to a thread once the head of its request is there; until then no thread waits for it."""
+        """Give a connection to a thread once its request is there, or all of it but a large body; until then no thread waits for it."""
         try:
-            if self.cfg.is_ssl or head_is_ready(conn, self.cfg.limit_request_line):
-                conn.data_ready, conn.head_until = True, None
-                super().enqueue_req(conn)
+            is_ready = self.cfg.is_ssl or head_is_ready(conn, self.cfg.limit_request_line)
+            if is_ready and (self.cfg.is_ssl or body_is_ready(conn)):
+                self._give_to_thread(conn)
                 return
-            is_awaited = keep_waiting(conn, self.cfg.keepalive)
+            is_awaited = is_ready or keep_waiting(conn, self.cfg.keepalive)
         except HeadTooLargeError:
             self.handle_error(None, conn.sock, conn.client, errors.LimitRequestHeaders("The head is too large."))
             is_awaited = False
@@ -117,8 +118,15 @@ class ServiceWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         else:
             self._give_up(conn)
 
+    def _give_to_thread(self, conn: Any) -> None:
+        conn.data_ready, conn.head_until, conn.body = True, None, None
+        super().enqueue_req(conn)
+
     def murder_pending(self) -> None:
-        """Close the connections whose head does not come; of a worker that ends, also those that have said nothing yet."""
+        """Close the connections whose head does not come; of a worker that ends, also those that have said nothing yet.
+
+        Where the body does not come, the request is answered as one whose body has ended.
+        """
         now = time.monotonic()
         if now < self.pending_looked_at + 0.5:
             return
@@ -127,7 +135,11 @@ class ServiceWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
             if conn.timeout <= now or not (self.alive or has_begun(conn)):
                 self.pending_conns.remove(conn)
                 self.poller.unregister(conn.sock)
-                self._give_up(conn)
+                if is_in_body(conn):
+                    no_more(conn)
+                    self._give_to_thread(conn)
+                else:
+                    self._give_up(conn)
 
     def _give_up(self, conn: Any) -> None:
         self.nr_conns -= 1
@@ -197,12 +209,24 @@ class ServiceWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
                 req._expected_100_continue = False  # noqa: SLF001  gunicorn has no other switch
             elif name == "TRANSFER-ENCODING" and value.strip(" \t").lower() != "chunked":
                 raise errors.UnsupportedTransferCoding(value)
+        if getattr(conn, "is_told_to_continue", False):
+            conn.is_told_to_continue = req._expected_100_continue = False  # noqa: SLF001  likewise
         plain = conn.sock
         holding = conn.sock = HoldingSocket(plain)
         try:
             return super().handle_request(req, conn)
         finally:
             conn.sock, conn.held = plain, (holding.seconds, b"".join(holding.held))
+
+    def _keepalive_after(self, conn: Any, keepalive: bool) -> bool:
+        """As gthread's, without waiting for what an application has left of a body: what is not there yet ends the connection."""
+        if not keepalive:
+            return False
+        conn.sock.setblocking(False)
+        try:
+            return bool(conn.parser.finish_body(max_bytes=MOST_READ))
+        except Exception:  # noqa: BLE001  nothing there, or a bad chunk: the answer has been given, and is the last one
+            return False
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         """Answer a request that gunicorn could not parse, or whose application failed outright."""

@@ -19,10 +19,11 @@ class HeadTooLargeError(Exception):
 
 
 def head_is_ready(conn: Any, limit_request_line: int) -> bool:
-    """Read what has come, without waiting; True if a thread can go on, also for an error or the end.
+    """Read what has come, without waiting; True if a thread can go on, also for an error or the end (then `conn.is_over`).
 
     Raises HeadTooLargeError.
     """
+    conn.is_over = False
     conn.init()
     buffer = conn.parser.unreader.buf
     conn.sock.setblocking(False)
@@ -31,12 +32,14 @@ def head_is_ready(conn: Any, limit_request_line: int) -> bool:
     except BlockingIOError:
         data = None
     except OSError:
+        conn.is_over = True
         return True
+    conn.is_over = data == b""
     if data:
         buffer.seek(0, 2)
         buffer.write(data)
     held = buffer.getvalue()
-    if data == b"" or _END in held:
+    if conn.is_over or _END in held:
         return True
     if len(held) > LARGEST_HEAD:
         raise HeadTooLargeError

@@ -1,5 +1,6 @@
 """Clients that send part of a request and then nothing, or a byte now and then, straight at the service."""
 
+import select
 import shutil
 import socket
 import threading
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from settings.request_bodies import SILENT_SECONDS
 from tests.live.service import Service, temporary_directory
 
 pytestmark = [pytest.mark.live]
@@ -101,3 +103,65 @@ def test_clients_that_never_read_their_answers_hold_no_thread_without_end(edge: 
     finally:
         for stranger in strangers:
             stranger.close()
+
+
+SMALL = b"Host: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 5000\r\n\r\na"
+CHUNKED = b"Host: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        b"POST /admin/login/",
+        b"POST /admin/accounts/user/add/",
+        b"POST /api/v4/internal/allowed",
+        b"POST /api/v4/internal/error_tracking/allowed",
+        b"POST /api/scim/v2/application/Users",
+        b"POST /ann/app.git/info/lfs/objects/batch",
+        b"PUT /ann/app.git/gitlab-lfs/objects/" + b"a" * 64 + b"/5000",
+        b"POST /nothing/there",
+        b"GET /livez",
+        b"GET /docs/",
+    ],
+)
+@pytest.mark.parametrize("rest", [SMALL, CHUNKED], ids=["length", "chunked"])
+def test_clients_that_send_half_a_body_hold_no_thread(edge: Service, request_line: bytes, rest: bytes) -> None:
+    """None of them is answered or closed before all requests are: only threads that are free can have answered."""
+    strangers = [connection(edge, request_line + b" HTTP/1.1\r\n" + rest) for _ in range(5 * THREADS)]
+    try:
+        time.sleep(0.2)
+        begin = time.monotonic()
+        assert edge.ask("discover?user_id=2").status == 200
+        if time.monotonic() - begin < SILENT_SECONDS / 2:  # else the machine is too busy to tell
+            assert not select.select(strangers, [], [], 0)[0]
+    finally:
+        for stranger in strangers:
+            stranger.close()
+
+
+def test_half_a_body_is_refused_like_one_that_has_ended(edge: Service) -> None:
+    with connection(edge, b"POST /api/v4/internal/allowed HTTP/1.1\r\n" + SMALL) as stranger:
+        assert stranger.recv(100).startswith(b"HTTP/1.1 401 ")
+
+
+@pytest.mark.parametrize("last", [b"0\r\n\r\n", b"0;x=y\r\nX-A: b\r\n\r\n", b"00\r\n\r\n"])
+def test_a_chunked_body_in_pieces_is_whole_at_its_last_chunk(edge: Service, last: bytes) -> None:
+    token = edge.shell_token().encode()
+    head = b"POST /api/v4/internal/pre_receive HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    pieces = [b"11\r", b"\n" + b'{"gl_repository":', b"\r", b"\nC\r\n", b'"project-1"', b"}\r\n", last]
+    with connection(edge, head + b"Gitlab-Shell-Api-Request: " + token + b"\r\nTransfer-Encoding: chunked\r\n\r\n") as client:
+        for piece in pieces:
+            time.sleep(0.05)
+            client.sendall(piece)
+        assert client.recv(100).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_client_that_waits_for_permission_to_send_its_body_gets_it(edge: Service) -> None:
+    body = b'{"gl_repository":"project-1"}'
+    token = edge.shell_token().encode()
+    head = b"POST /api/v4/internal/pre_receive HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    head += b"Expect: 100-continue\r\nGitlab-Shell-Api-Request: " + token + b"\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with connection(edge, head) as client:
+        assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(body)
+        assert client.recv(100).startswith(b"HTTP/1.1 200 ")
