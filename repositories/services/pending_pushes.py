@@ -18,6 +18,8 @@ from repositories.policy.reasons import Reason
 from repositories.policy.repository_path import gl_repository
 from repositories.selectors.facts import Facts
 
+PATIENCE = 16
+"""How many times PUSH_RECOVERY_AFTER a push may be under way."""
 # Written out, since every push runs them: each is one statement.
 _NOTE = """
 INSERT INTO repositories_pendingpush

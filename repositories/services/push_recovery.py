@@ -26,6 +26,7 @@ from repositories.policy import Change
 from repositories.policy.repository_path import parse_gl_repository
 from repositories.ref_moves import MISSING, Move, moved
 from repositories.services.after_push import follow_push
+from repositories.services.pending_pushes import PATIENCE
 from repositories.services.reference_counters import limit_counter
 from repositories.services.repositories_at_gitaly import client_of, repository_of
 
@@ -38,8 +39,6 @@ LEASE = timedelta(seconds=60)
 """For how long nobody else looks at the same pushes."""
 PAUSE = timedelta(seconds=30)
 """Before Gitaly is asked again after it did not answer."""
-PATIENCE = 16
-"""How many times PUSH_RECOVERY_AFTER a push may be under way."""
 _REPOSITORIES = 20
 _EARLIER_EVENTS = 500
 """How many events from before the oldest note are looked through for where a ref stood."""

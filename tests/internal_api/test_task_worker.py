@@ -10,13 +10,14 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 from django.core.management import call_command
-from django.db import OperationalError, connection, transaction
+from django.db import DatabaseError, InternalError, OperationalError, ProgrammingError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django_tasks.base import TaskResultStatus
 from django_tasks_db.models import DBTaskResult
 from pytest_django.fixtures import Settings
 
 from internal_api import task_listener
+from internal_api.management.commands import db_worker as command
 from internal_api.task_listener import TaskListener
 from internal_api.task_worker import Worker
 from repositories.models import Project, PushEvent
@@ -223,6 +224,39 @@ def test_who_was_told_to_stop_does_not_begin_anew_when_the_database_goes_away(db
         for number, handler in before.items():
             signal.signal(number, handler)
     assert len(lives) == 1
+
+
+def read_only_error() -> DatabaseError:
+    """What the database says to a write while it can only be read."""
+    error = InternalError("cannot execute UPDATE in a read-only transaction")
+    error.__cause__ = psycopg.errors.ReadOnlySqlTransaction()
+    return error
+
+
+@pytest.mark.parametrize("is_ours", [False, True], ids=["read-only", "a fault of ours"])
+def test_a_worker_outlives_a_database_that_can_only_be_read(db: None, monkeypatch: pytest.MonkeyPatch, *, is_ours: bool) -> None:
+    """A statement that the database refuses for another reason ends it: nothing would get better by itself."""
+    lives: list[str] = []
+
+    def fails_once(worker: Worker) -> None:
+        lives.append(worker.worker_id)
+        if len(lives) == 1:
+            raise ProgrammingError if is_ours else read_only_error()
+
+    monkeypatch.setattr(Worker, "was_told_to_stop", False)
+    monkeypatch.setattr(Worker, "run", fails_once)
+    monkeypatch.setattr(command, "PAUSE", 0.0)
+    before = {number: signal.getsignal(number) for number in _TOLD_BY}
+    try:
+        if is_ours:
+            with pytest.raises(ProgrammingError):
+                call_command("db_worker", "--no-startup-delay")
+        else:
+            call_command("db_worker", "--no-startup-delay")
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert len(lives) == (1 if is_ours else 2)
 
 
 def test_a_signal_between_two_lives_holds_for_the_second(db: None, monkeypatch: pytest.MonkeyPatch) -> None:

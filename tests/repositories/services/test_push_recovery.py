@@ -207,6 +207,19 @@ def test_a_push_whose_hooks_take_long_is_found_when_it_has_moved_its_refs(reposi
     assert events() == [([line], True)]
 
 
+def test_a_push_of_a_time_when_the_clock_was_ahead_is_not_put_off_for_as_long(repository: Repository) -> None:
+    """It was noted as if a hundred days later, the clock was set right, and its report was lost."""
+    line = repository.line(None, 0)
+    note = repository.allow(line)
+    repository.move(line)
+    ahead = timedelta(days=100)
+    PendingPush.objects.filter(pk=note.pk).update(created_at=note.created_at + ahead, due_at=note.due_at + ahead)
+    sweep()
+    assert events() == []
+    assert later() == 1
+    assert [changes for changes, recovered in events() if recovered] == [[line]]
+
+
 def test_only_refs_that_moved_are_told(repository: Repository) -> None:
     """Git without --atomic moves some refs of a push and refuses others."""
     accepted, refused = repository.line(None, 0, "refs/heads/a"), repository.line(None, 0, "refs/heads/b")
