@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 import schemathesis
 import yaml
-from django.core.wsgi import get_wsgi_application
 from django.test import Client
 from hypothesis import HealthCheck, given, settings, strategies
 from schemathesis.checks import not_a_server_error
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
 
+from internal_api.http.wsgi import ServiceHandler
 from internal_api.openapi import schema
 from tests.insider import insider_client
 from tests.test_every_route import API
@@ -24,7 +24,7 @@ EXAMPLES = int(os.environ.get("EXAMPLES", "5"))
 # says that valid data is accepted, since whether a text names something is not in a schema.
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 api = schemathesis.openapi.from_dict(schema())
-api.app = get_wsgi_application()
+api.app = ServiceHandler()
 # By hand: the tests that schemathesis makes all have the same name, of which pytest-xdist runs but one.
 OPERATIONS: list[Any] = [found.ok() for found in api.get_all_operations()]  # type: ignore[union-attr]  # an Err has none, and fails here
 

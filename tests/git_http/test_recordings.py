@@ -2,7 +2,7 @@
 
 The recorded answers are a stand-in's, and partly made up to see what Workhorse does with them. So each request is held against what
 the contract says of it: who asks, for what, and whether Workhorse has signed it (contract: git-http 1 to 2, 10).
-LFS' own routes have a replay of their own.
+Those of Git LFS have a replay of their own (lfs_api/test_recordings.py).
 """
 
 import json
@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.wsgi import get_wsgi_application
 from django.test import Client
 from pytest_django.fixtures import Settings
 
 from accounts.models import User
 from accounts.services.personal_access_tokens import create_token
 from internal_api.authentication import service_secrets
+from internal_api.http.wsgi import ServiceHandler
 from internal_api.models import AuditEvent, InstanceSettings
 from internal_api.service_tokens import SHELL
 from repositories.models import Project
@@ -157,7 +157,7 @@ def stage(project7: Project, project8: Project, people: dict[str, User], setting
     row = InstanceSettings.stored()
     row.log_git_audit_events = True
     row.save()
-    return Stage(WSGIService(get_wsgi_application()), tokens, Placeholders())
+    return Stage(WSGIService(ServiceHandler()), tokens, Placeholders())
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -65,6 +65,8 @@ class WSGIService:
         for name, value in headers:
             key = name.upper().replace("-", "_")
             environ[key if key in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{key}"] = value
+        if environ.get("HTTP_TRANSFER_ENCODING") == "chunked":
+            environ |= {"wsgi.input_terminated": True, "CONTENT_LENGTH": ""}
         setup_testing_defaults(environ)
         started: list[Any] = []
         chunks = self.application(environ, lambda status, headers, *_: started.extend((status, headers)))

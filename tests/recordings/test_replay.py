@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 
 import pytest
-from django.core.wsgi import get_wsgi_application
 from pytest_django.fixtures import Settings
 
 from internal_api import rate_limits
+from internal_api.http.wsgi import ServiceHandler
 from internal_api.seeding.documents import parse
 from internal_api.seeding.engine import seed
 from tests.conftest import KAS_SECRET, SHELL_SECRET
@@ -53,7 +53,7 @@ def test_a_recording_is_answered_as_it_was(name: str, store: object, gitaly: Fak
     document["storages"][0]["gitaly_address"] = gitaly.address
     with database_judges():
         seed([document, parse(recording.extra_seed or "{}")])
-    service = WSGIService(get_wsgi_application())
+    service = WSGIService(ServiceHandler())
     socket = gitaly.address.removeprefix("unix:")
     replay = Replay(recording, service, SECRETS, storage, socket, clock.tick)
     replay.run()
