@@ -108,6 +108,7 @@ fuzz: venv  ## a long run of bad input; EXAMPLES says how long
 
 chaos: venv  ## kill what can be killed, and print what was lost
 	CHAOS_PUSHES=$${CHAOS_PUSHES:-1000} CHAOS_WAITING_PUSHES=$${CHAOS_WAITING_PUSHES:-2000} STRANGERS_SECONDS=$${STRANGERS_SECONDS:-10} $(BIN)/python -m tests.servers -- $(BIN)/python -m pytest -q -s tests/live/test_accepted_pushes.py tests/live/test_faults.py tests/live/test_slow_dependencies.py tests/live/test_hostile_strangers.py tests/live/test_webhooks.py
+	LFS_MEGABYTES=$${LFS_MEGABYTES:-500} $(BIN)/python -m tests.servers -- $(BIN)/python -m pytest -q -s tests/live/test_git_lfs.py -k large_file
 	DEPLOYMENT=yes CHAOS_ROUNDS=$${CHAOS_ROUNDS:-5} $(BIN)/python -m pytest -q -s tests/deployment/test_rolling.py tests/deployment/test_redis_faults.py
 
 ##@ Make what is made from the code

@@ -54,6 +54,14 @@ def resident_megabytes(pid: int) -> float:
     return 0.0
 
 
+def peak_megabytes(pid: int) -> float:
+    """The most that one process has held in memory since it began."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
 @dataclass
 class Gunicorn:
     """One application under the service's own gunicorn settings."""
@@ -103,11 +111,4 @@ class Gunicorn:
 
     def peak_megabytes(self) -> float:
         """The largest that any worker has ever been."""
-        return max(_peak(pid) for pid in self.worker_pids())
-
-
-def _peak(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 1024
-    return 0.0
+        return max(peak_megabytes(pid) for pid in self.worker_pids())

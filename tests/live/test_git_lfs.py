@@ -4,8 +4,11 @@ import base64
 import os
 import shutil
 import socket
+import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from benchmarks.processes import peak_megabytes, tree
 from repositories.lfs.s3_storage import object_key
 from testing import workhorse
 from tests import gitaly_server
@@ -26,7 +30,7 @@ from tests.servers import free_port, wait_until
 
 pytestmark = [pytest.mark.live]
 MIB = 1024 * 1024
-LARGE = 20 * MIB
+LARGE = int(os.environ.get("LFS_MEGABYTES", "60")) * MIB
 PROJECT = "gnuwget/wget2"
 MISSING = "LFS objects are missing. Ensure LFS is properly set up or try a manual"
 
@@ -94,12 +98,33 @@ def push(site: Site, clone: Path, branch: str, code: int = 0, *options: str) -> 
     return site.git("push", *options, "origin", branch, cwd=clone, code=code)
 
 
+@contextmanager
+def in_constant_memory(service: Service, what: str) -> Iterator[None]:
+    """Print how long the block takes, and hold the service's processes to memory that does not grow with the objects.
+
+    Half of a large object more would be one that is kept in memory.
+    """
+    assert service.process is not None
+    processes = tree(service.process.pid)
+    before, began = sum(map(peak_megabytes, processes)), time.monotonic()
+    yield
+    grown = sum(map(peak_megabytes, processes)) - before
+    sys.stdout.write(
+        f"{what}: {LARGE // MIB} MiB in {time.monotonic() - began:.1f} s, memory of {len(processes)} processes {before:.0f} MiB "
+        f"before and {grown:.1f} more at its peak (load {os.getloadavg()[0]:.0f})\n"
+    )
+    assert grown < LARGE / MIB / 2
+
+
 def test_large_file_goes_up_and_down(site: Site) -> None:
     content = os.urandom(LARGE)
     clone = clone_with_lfs(site)
+    commit_large(site, clone, b"small", "warm")
+    push(site, clone, "warm")
     commit_large(site, clone, content, "large")
     site.asked()
-    push(site, clone, "large")
+    with in_constant_memory(site.service, "Up through Workhorse"):
+        push(site, clone, "large")
     assert stored(site, content).read_bytes() == content
     assert waiting_uploads(site) == []
     uploads = [(kind, path.rpartition("/")[2], status) for kind, method, path, status in site.asked() if method == "PUT"]
@@ -107,7 +132,8 @@ def test_large_file_goes_up_and_down(site: Site) -> None:
     other = site.directory / "reader"
     site.git("clone", "-q", "-b", "large", site.address(PROJECT, "x", token("reading")), str(other))
     site.git("lfs", "install", "--local", cwd=other)
-    site.git("lfs", "pull", cwd=other)
+    with in_constant_memory(site.service, "Down through Workhorse"):
+        site.git("lfs", "pull", cwd=other)
     assert (other / "large.bin").read_bytes() == content
 
 
@@ -240,14 +266,16 @@ def test_large_files_go_up_and_down_without_workhorse(small: Site) -> None:
     small.asked()
     for number, content in enumerate(contents):
         commit_large(small, clone, content, "direct", name=f"large-{number}.bin")
-    small.git("lfs", "push", "origin", "direct", cwd=clone)
+    with in_constant_memory(small.service, "Up without Workhorse"):
+        small.git("lfs", "push", "origin", "direct", cwd=clone)
     assert [method for _, method, path, _ in small.asked() if "lfs" in path] == []
     assert [stored(small, content).read_bytes() == content for content in contents] == [True] * len(contents)
     assert waiting_uploads(small) == []
     shutil.rmtree(clone / ".git" / "lfs" / "objects")
     for path in clone.glob("large-*.bin"):
         path.unlink()
-    small.git("checkout", "-q", ".", cwd=clone)
+    with in_constant_memory(small.service, "Down without Workhorse"):
+        small.git("checkout", "-q", ".", cwd=clone)
     assert [(clone / f"large-{number}.bin").read_bytes() == content for number, content in enumerate(contents)] == [True] * len(contents)
 
 

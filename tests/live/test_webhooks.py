@@ -2,7 +2,6 @@
 
 import os
 import random
-import re
 import shutil
 import sys
 import threading
@@ -10,12 +9,12 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
+from benchmarks.processes import peak_megabytes
 from tests.live.service import Program, Service, temporary_directory
 from tests.receiver import Receiver, receiving, slowly
 from tests.servers import START_SECONDS, wait_until
@@ -165,13 +164,6 @@ def test_ten_thousand_deliveries_that_wait_for_a_slow_receiver_do_not_delay_a_pu
         assert count(service, "repositories_webhookdelivery", "state = 'waiting'") > 9_900
 
 
-def peak_memory(pid: int) -> int:
-    """The most MiB that a process has had resident."""
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    assert found is not None
-    return int(found[1]) // 1024
-
-
 def test_pushes_that_waited_for_a_worker_are_followed_in_bounded_memory_while_others_push(service: Service) -> None:
     """200 pushes of 1,000 refs in CI and 2,000 in `make chaos`: more need no more memory, and keep nobody waiting for a lock."""
     token = service.shell_token()
@@ -196,7 +188,7 @@ def test_pushes_that_waited_for_a_worker_are_followed_in_bounded_memory_while_ot
             transactions.append(float(rows(service, f"{longest} AND pid <> pg_backend_pid() AND datname = current_database()")[0][0]))
             assert worker.poll() is None
             time.sleep(0.1)
-        memory = peak_memory(worker.pid)
+        memory = peak_megabytes(worker.pid)
     finally:
         worker.terminate()
         worker.wait(START_SECONDS)
