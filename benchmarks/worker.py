@@ -74,7 +74,15 @@ def serving(receiver: Receiver) -> Iterator[Service]:
 def working(service: Service) -> Iterator[subprocess.Popen[bytes]]:
     """One worker, with a log file as it has in production."""
     profile = ["-m", "cProfile", "-o", os.environ["PROFILE"]] if "PROFILE" in os.environ else []
-    command = [sys.executable, *profile, str(ROOT / "manage.py"), "db_worker", "--no-startup-delay"]
+    command = [
+        sys.executable,
+        *profile,
+        str(ROOT / "manage.py"),
+        "db_worker",
+        "--no-startup-delay",
+        "--processes",
+        os.environ.get("PROCESSES", "1"),
+    ]
     with (service.directory / "worker.log").open("wb") as log:
         worker = subprocess.Popen(command, env=service.environment, cwd=ROOT, stdout=log, stderr=log)
     try:

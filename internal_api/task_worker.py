@@ -43,15 +43,27 @@ _COLUMNS = [
 ]  # fmt: skip
 
 
+SAME_STOP = 2.0
+"""Seconds within which a second signal says the same as the first."""
+
+
 class Worker(db_worker.Worker):
     """Takes a task with one statement, and marks it as done with another; waits to be woken where nothing is ready."""
 
     was_told_to_stop = False
     """Of the process: a signal holds for the worker that follows one whose database went away, too."""
+    told_at = 0.0
 
     def shutdown(self, signum: int, frame: FrameType | None) -> None:
-        """Take no further task; end at once where none is under way."""
-        Worker.was_told_to_stop = True
+        """Take no further task; end at once where none is under way.
+
+        Told a second time it ends its task, unless it is the same stop: systemd tells every process of a unit, and the first
+        one passes it on.
+        """
+        now = time.monotonic()
+        if Worker.was_told_to_stop and now < Worker.told_at + SAME_STOP:
+            return
+        Worker.was_told_to_stop, Worker.told_at = True, now
         super().shutdown(signum, frame)
 
     def run(self) -> None:

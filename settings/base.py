@@ -11,6 +11,7 @@ from internal_api.host_names import host_of
 from internal_api.openapi_settings import SPECTACULAR
 from internal_api.redis_url import InvalidRedisURLError, check_redis_url
 from repositories.lfs.s3_options import S3Options, check_options
+from settings.cpu_limit import available_cpus
 from settings.environment import BASE_DIR, Environment, secret_in
 
 env = Environment()
@@ -233,6 +234,9 @@ AUDIT_EVENT_RETENTION_DAYS = env.number("AUDIT_EVENT_RETENTION_DAYS")
 PUSH_EVENT_RETENTION_DAYS = env.number("PUSH_EVENT_RETENTION_DAYS")
 PUSH_RECOVERY_AFTER = env.number("PUSH_RECOVERY_AFTER")
 REFUSALS_KEPT = env.number("REFUSALS_KEPT")
+WORKER_PROCESSES = env.number("WORKER_PROCESSES") or available_cpus()
+if WORKER_PROCESSES < 0:
+    raise ImproperlyConfigured("WORKER_PROCESSES must be a number of at least 1, or 0 for as many as CPUs.")
 WORKER_DEAD_AFTER = env.number("WORKER_DEAD_AFTER")
 TASK_RESULT_RETENTION_DAYS = env.number("TASK_RESULT_RETENTION_DAYS")
 WEBHOOK_DELIVERIES_PER_PUSH = env.number("WEBHOOK_DELIVERIES_PER_PUSH")

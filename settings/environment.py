@@ -97,6 +97,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("PUSH_EVENT_RETENTION_DAYS", int, 365, "Age at which `clean_up` removes push events; 0 keeps them"),
     Option("PUSH_RECOVERY_AFTER", int, 240, "Seconds after which Gitaly is asked what became of a push that it has not reported"),
     Option("REFUSALS_KEPT", int, 10_000, "Latest refusals that `clean_up` keeps; 0 keeps all"),
+    Option("WORKER_PROCESSES", int, 0, "Processes of one `db_worker`; 0 for as many as the CPUs that it may use, as with WEB_CONCURRENCY"),
     Option("WORKER_DEAD_AFTER", int, 60, "Seconds without a sign of life after which a worker's task goes to another"),
     Option("TASK_RESULT_RETENTION_DAYS", int, 7, "Age at which `clean_up` removes finished tasks; 0 keeps them"),
     Option("WEBHOOK_DELIVERIES_PER_PUSH", int, 3, "Refs of one push that a webhook is told of one by one; of more it gets one summary"),

@@ -63,6 +63,7 @@ class Service:
             "VAR_DIR": str(self.directory),
             "BIND": f"127.0.0.1:{self.port}",
             "WEB_CONCURRENCY": str(self.workers),
+            "WORKER_PROCESSES": "1",
             "DRAIN_SECONDS": "0",
             "HOME": str(self.directory),
             **self.variables,

@@ -2,10 +2,11 @@
 
 import logging
 import time
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections
 from django.utils.crypto import get_random_string
 from django_tasks_db.management.commands import db_worker
 from django_tasks_db.models import DBTaskResult
@@ -16,10 +17,17 @@ from internal_api.exception_handler import is_read_only
 from internal_api.management.operator import ExampleCommand
 from internal_api.task_context import running_task
 from internal_api.task_worker import Worker as QuickWorker
+from internal_api.worker_processes import WorkerProcesses
 from internal_api.workers import heartbeat
 
 logger = logging.getLogger(__name__)
 PAUSE = 1.0
+
+
+def _positive(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise ArgumentTypeError(f"must be a number of at least 1, not {text!r}")
+    return int(text)
 
 
 class Worker(QuickWorker):
@@ -49,9 +57,27 @@ class Command(ExampleCommand, db_worker.Command):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
+        told = "side by side; default: WORKER_PROCESSES, 1 with SQLite, --batch or --max-tasks"
+        parser.add_argument("--processes", type=_positive, help=told)
         parser.set_defaults(queue_name="*", worker_id=None)
 
     def handle(self, *, worker_id: str | None, batch: bool, **options: Any) -> None:
+        processes: int | None = options.pop("processes", None)
+        if processes is None:
+            is_one = batch or options["max_tasks"] is not None or connection.vendor == "sqlite"
+            processes = 1 if is_one else settings.WORKER_PROCESSES
+        if processes == 1:
+            self._work(worker_id, batch=batch, **options)
+            return
+        connections.close_all()
+
+        def work(position: int) -> None:
+            self._work(worker_id and f"{worker_id}-{position}", batch=batch, **options)
+
+        WorkerProcesses(processes, work).run()
+
+    def _work(self, worker_id: str | None, *, batch: bool, **options: Any) -> None:
+        """Be one worker, until told to stop."""
         tracing.start()
         while not QuickWorker.was_told_to_stop:
             # Each life has a name of its own: a task that a lost connection left RUNNING belongs to no living worker then.
