@@ -11,7 +11,7 @@ from django.http import HttpRequest
 
 from accounts.selectors.actors import NOBODY, ActorKind, ActorReference
 from accounts.selectors.token_lookup import FoundToken, TokenLookup, look_up_token
-from accounts.services.git_password import find_by_password
+from accounts.services.git_password import AddressIsBannedError, PasswordSignIn, WrongPasswordError, find_by_password
 from accounts.services.token_use import record_token_use
 from git_http.credentials import BasicCredentials, MalformedCredentialsError, credential_of_scopes, read_basic_credentials
 from git_http.errors import BannedAddressError, UnauthenticatedError
@@ -54,6 +54,7 @@ class Caller:
     token: FoundToken | None = None
     namespace_path: str | None = None
     """The group of the certificate that stands behind an LFS token."""
+    sign_in: PasswordSignIn | None = None
     may_renew: bool = True
     """Whether the caller may be given a later LFS token: not in exchange for one that a batch gave out."""
 
@@ -90,6 +91,8 @@ class Caller:
             raise UnauthenticatedError
         if self.token is not None and self.token.use_is_old:
             record_token_use(self.token.id)
+        if self.sign_in is not None:
+            self.sign_in.remember()
 
     def _is_admitted(self, user: User, check: AccessCheck, facts: Facts) -> bool:
         if not self._may_authenticate(user, facts):
@@ -159,10 +162,19 @@ def _identify(
         return Caller(who, CredentialKind.TOKEN, credential_of_scopes(token.scopes), address, header, token)
     if not found.settings.password_authentication_enabled_for_git:
         return None
-    person = find_by_password(given.user, given.password)
-    if person is None:
-        return None
-    return Caller(ActorReference(ActorKind.USER, person.pk), CredentialKind.PASSWORD, EVERYTHING, address, header)
+    return _owner_of_password(given, attempts, header)
+
+
+def _owner_of_password(given: BasicCredentials, attempts: FailedAttempts, header: str) -> Caller:
+    """Return the user whose password it is. Raises UnauthenticatedError, already counted, and BannedAddressError."""
+    try:
+        found = find_by_password(given.user, given.password, attempts)
+    except WrongPasswordError:
+        raise UnauthenticatedError from None
+    except AddressIsBannedError:
+        raise BannedAddressError from None
+    who = ActorReference(ActorKind.USER, found.user_id)
+    return Caller(who, CredentialKind.PASSWORD, EVERYTHING, attempts.address, header, sign_in=found)
 
 
 def _holder_of_lfs_token(given: BasicCredentials, address: str, header: str, repository: ContainerReference) -> Caller | None:

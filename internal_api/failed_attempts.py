@@ -57,6 +57,11 @@ class FailedAttempts:
             logger.warning("A ban could not be looked up: %s", error)
             return False, False
 
+    @property
+    def is_banned(self) -> bool:
+        """Whether the address is banned now; not while the store is away."""
+        return self.state()[0]
+
     def count(self) -> None:
         """Count one failure, and ban the address when there are too many."""
         if not self.is_counted:
