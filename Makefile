@@ -119,8 +119,8 @@ openapi: venv  ## write the API's description anew
 reference: venv  ## write the pages of docs/reference that are made from the code
 	$(BIN)/python -m testing.reference_pages
 
-protocol: venv  ## compile the messages of repositories/gitaly anew
-	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. repositories/gitaly/gitaly.proto
+protocol: venv  ## compile the messages of Gitaly and kas again
+	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. repositories/gitaly/gitaly.proto kubernetes_agent/kas/kas.proto
 
 ##@ Measure it
 

@@ -95,7 +95,7 @@ def set_up() -> Any:
 def callers() -> dict[str, dict[str, str]]:
     """What GitLab Shell, kas and an identity provider with 100 people show."""
     from accounts.models import User  # noqa: PLC0415  needs the environment
-    from internal_api.authentication import service_secrets  # noqa: PLC0415  likewise
+    from internal_api.service_secrets import service_secrets  # noqa: PLC0415  likewise
     from internal_api.service_tokens import KAS, SHELL  # noqa: PLC0415  likewise
     from kubernetes_agent.services.tokens import create_agent, create_agent_token  # noqa: PLC0415  likewise
     from repositories.models import Project  # noqa: PLC0415  likewise

@@ -38,7 +38,7 @@ def main() -> None:
     os.environ.setdefault("VAR_DIR", tempfile.mkdtemp())
     from django.core.management import call_command  # noqa: PLC0415  likewise
 
-    from internal_api.authentication import service_secrets  # noqa: PLC0415  likewise
+    from internal_api.service_secrets import service_secrets  # noqa: PLC0415  likewise
     from internal_api.service_tokens import SHELL  # noqa: PLC0415  likewise
     from settings.wsgi import application  # noqa: PLC0415  needs the environment that is set above
 

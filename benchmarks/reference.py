@@ -17,7 +17,7 @@ from jwt.types import Options
 
 from benchmarks.floor import allowed_answer, allowed_question
 from benchmarks.floor_statements import STATEMENTS
-from internal_api.authentication import service_secrets
+from internal_api.service_secrets import service_secrets
 from internal_api.service_tokens import SHELL
 
 _OPTIONS: Options = {"verify_iat": False, "verify_sub": False, "verify_jti": False}

@@ -7,10 +7,10 @@ from django.conf import settings
 from django.utils import timezone
 
 from git_http.workhorse import latest_version
-from internal_api.authentication import secret_file_of
 from internal_api.doctor import Consultation, Finding, problem, register_check, warning, well
 from internal_api.models import LastCall, RefusedPeer
 from internal_api.models.last_call import CallKind
+from internal_api.service_secrets import secret_file_of
 from internal_api.service_tokens import WORKHORSE, UnusableSecretError
 
 NAME, CALLS, ADDRESSES = "Workhorse secret", "calls from Workhorse", "addresses of Git's clients"

@@ -18,13 +18,13 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from internal_api import sshd_checks, stored_value_checks
-from internal_api.authentication import secret_file_of, service_secrets
 from internal_api.doctor import Consultation, Finding, problem, register_check, warning, well
 from internal_api.health import replica_measurement
 from internal_api.json_input import InvalidJSONError, decode_embedded
 from internal_api.models import InstanceSettings
 from internal_api.replica_state import ReplicaCondition
 from internal_api.secret_files import files_beside
+from internal_api.service_secrets import secret_file_of, service_secrets
 from internal_api.service_tokens import KAS, SHELL, Service, UnusableSecretError
 from internal_api.shared_store import StoreState, shared_store
 from internal_api.stored_value_checks import register_models

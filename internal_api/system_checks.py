@@ -18,7 +18,7 @@ def check_service_secrets(app_configs: Sequence[AppConfig] | None, **options: An
 
 
 def _problems(service: Service) -> Iterator[str]:
-    from internal_api.authentication import secret_file_of  # noqa: PLC0415  loads the whole of DRF, which most commands do without
+    from internal_api.service_secrets import secret_file_of  # noqa: PLC0415  loads the whole of DRF, which most commands do without
 
     path = secret_file_of(service)
     if path is None:

@@ -10,6 +10,7 @@ from internal_api import tracing
 from internal_api.host_names import host_of
 from internal_api.openapi_settings import SPECTACULAR
 from internal_api.redis_url import InvalidRedisURLError, check_redis_url
+from kubernetes_agent.kas.address import kas_address_problem
 from repositories.lfs.s3_options import S3Options, check_options
 from settings.cpu_limit import available_cpus
 from settings.environment import BASE_DIR, Environment, secret_in
@@ -40,6 +41,11 @@ GITLAB_SHELL_SECRET_FILE = env.path("GITLAB_SHELL_SECRET_FILE")
 GITLAB_SHELL_PREVIOUS_SECRET_FILE = env.path("GITLAB_SHELL_PREVIOUS_SECRET_FILE")
 GITLAB_KAS_SECRET_FILE = env.path("GITLAB_KAS_SECRET_FILE")
 GITLAB_KAS_PREVIOUS_SECRET_FILE = env.path("GITLAB_KAS_PREVIOUS_SECRET_FILE")
+KAS_ADDRESS = env.text("KAS_ADDRESS")
+if KAS_ADDRESS and (problem := kas_address_problem(KAS_ADDRESS)):
+    raise ImproperlyConfigured(problem)
+KAS_API_SECRET_FILE = env.path("KAS_API_SECRET_FILE")
+KAS_TIMEOUT = env.number("KAS_TIMEOUT")
 GITLAB_WORKHORSE_SECRET_FILE = env.path("GITLAB_WORKHORSE_SECRET_FILE")
 GITLAB_WORKHORSE_PREVIOUS_SECRET_FILE = env.path("GITLAB_WORKHORSE_PREVIOUS_SECRET_FILE")
 

@@ -61,6 +61,11 @@ OPTIONS: tuple[Option, ...] = (
     Option("GIT_HTTP_FAILURES", int, 10, "Wrong credentials of Git over HTTP after which an address is banned; 0 for never"),
     Option("GIT_HTTP_FAILURES_SECONDS", int, 60, "Seconds within which these failures are counted"),
     Option("GIT_HTTP_BAN_SECONDS", int, 3600, "Seconds for which credentials from a banned address are refused"),
+    Option(
+        "KAS_ADDRESS", str, "", "Address of kas' own API (`api.listen`), `grpc://host:port` or `grpcs://host:port`; empty tells it nothing"
+    ),
+    Option("KAS_API_SECRET_FILE", str, "", "File with the secret of that API (base64 of 32 bytes); empty for GITLAB_KAS_SECRET_FILE"),
+    Option("KAS_TIMEOUT", int, 5, "Seconds that kas may take for one message"),
     Option("REQUIRE_SECRETS", bool, False, "Refuse to start when a secret is missing, instead of making one"),
     Option("VAR_DIR", str, "var", "Directory of generated secrets, the SQLite database and collected static files"),
     Option("STATIC_ROOT", str, "", "Directory of collected static files; empty for `static` in VAR_DIR"),

@@ -22,7 +22,7 @@ try:
 except ImproperlyConfigured as error:
     refuse_to_start(error)
 
-from internal_api.authentication import service_secrets  # noqa: E402  needs the settings, which the line above has set up
+from internal_api.service_secrets import service_secrets  # noqa: E402  needs the settings, which the line above has set up
 
 # A server without usable secrets must not start: it would refuse every caller, one request at a time.
 for service in (SHELL, KAS, WORKHORSE):

@@ -20,11 +20,11 @@ from xdist.remote import Producer
 from accounts.models import User
 from accounts.services import sign_in_lock
 from internal_api import instance, rate_limits
-from internal_api.authentication import service_secrets
 from internal_api.http.requests import ServiceRequest
 from internal_api.last_calls import last_calls
 from internal_api.logs import JSONFormatter
 from internal_api.refused_peers import refused_peers
+from internal_api.service_secrets import service_secrets
 from internal_api.service_tokens import KAS, SHELL, WORKHORSE
 from internal_api.shared_store import shared_store
 from repositories.gitaly import admission

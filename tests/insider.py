@@ -5,7 +5,7 @@ from typing import Any
 from django.test import Client
 
 from accounts.services.personal_access_tokens import create_token
-from internal_api.authentication import service_secrets
+from internal_api.service_secrets import service_secrets
 from internal_api.service_tokens import KAS, SHELL, WORKHORSE
 from kubernetes_agent.models import Agent
 from kubernetes_agent.services.tokens import create_agent_token

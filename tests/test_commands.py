@@ -19,8 +19,8 @@ from django.test import Client
 from accounts.models import PersonalAccessToken, SSHKey, User
 from accounts.services.personal_access_tokens import create_token
 from accounts.services.second_factor import consume_recovery_code, generate_recovery_codes
-from internal_api.authentication import service_secrets
 from internal_api.digests import token_digest
+from internal_api.service_secrets import service_secrets
 from internal_api.service_tokens import KAS, SHELL
 from repositories.models import Member, Namespace, Project, RedirectRoute, Refusal, Route
 from repositories.services.access import set_member

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from django.test import Client
 
 from accounts.services.personal_access_tokens import create_token, revoke
-from internal_api.authentication import service_secrets
+from internal_api.service_secrets import service_secrets
 from internal_api.service_tokens import KAS, SHELL, WORKHORSE
 from kubernetes_agent.models import Agent, AgentToken
 from kubernetes_agent.services.tokens import create_agent_token, revoke_agent_token

@@ -24,9 +24,9 @@ from accounts.services.personal_access_tokens import create_token
 from accounts.services.second_factor import check_otp, consume_recovery_code, generate_recovery_codes
 from accounts.services.ssh_keys import add_deploy_key, add_user_key, revoke_key
 from accounts.services.users import create_user, ghost_user, set_extra_emails
-from internal_api.authentication import service_secrets
 from internal_api.errors import DomainError
 from internal_api.models import InstanceSettings
+from internal_api.service_secrets import service_secrets
 from internal_api.service_tokens import SHELL
 from kubernetes_agent.models import Agent, AgentToken
 from kubernetes_agent.services.tokens import create_agent, create_agent_token

@@ -17,10 +17,10 @@ from django.test import Client
 from accounts.models import PersonalAccessToken, SSHKey, User
 from accounts.services.personal_access_tokens import create_token
 from internal_api import instance, outgoing
-from internal_api.authentication import service_secrets
 from internal_api.encryption import UnreadableSecret, rotate
 from internal_api.models import InstanceSettings
 from internal_api.registrations import load_registrations
+from internal_api.service_secrets import service_secrets
 from internal_api.service_tokens import KAS
 from internal_api.stored_value_checks import registered_models
 from kubernetes_agent.models import ReceptiveConfiguration, SecurityPolicy

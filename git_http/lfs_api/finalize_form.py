@@ -6,8 +6,8 @@ from urllib.parse import parse_qs
 from django.http import HttpRequest, UnreadablePostError
 
 from git_http.errors import NotFromWorkhorseError
-from internal_api.authentication import service_secrets
 from internal_api.errors import BadRequestError
+from internal_api.service_secrets import service_secrets
 from internal_api.service_tokens import WORKHORSE, InvalidServiceTokenError
 from repositories.lfs.errors import InvalidUploadError
 from repositories.lfs.upload import Upload

@@ -18,6 +18,7 @@ from repositories.policy.repository_path import gl_repository
 from repositories.selectors.protection import protected_branch_names, protected_tag_names
 from repositories.selectors.webhooks import webhooks_of
 from repositories.services.webhook_deliveries import deliver
+from repositories.signals import pushes_followed
 from repositories.webhook_payloads import Message, Place, Pushed, Pusher, messages
 
 PUSHES_AT_ONCE = 50
@@ -66,6 +67,8 @@ def _follow_some(project_id: int) -> bool:
     _note_activity(project_id, followed)
     for lane_id in lane_ids:
         deliver.enqueue(lane_id, **passed_on())
+    if any(event.gl_repository == gl_repository(RepositoryType.PROJECT, project_id) for event in followed):
+        pushes_followed.send(sender=Project, project_id=project_id)
     places = ", ".join(["%s"] * len(followed))
     with connection.cursor() as cursor:
         cursor.execute(_FOLLOWED.format(places=places), [moment(timezone.now()), *(event.pk for event in followed)])

@@ -12,12 +12,12 @@ from pytest_django.fixtures import Settings
 
 from git_http.doctor_checks import ADDRESSES, CALLS, NAME, register
 from internal_api import doctor
-from internal_api.authentication import secret_file_of
 from internal_api.doctor import Consultation, Finding, Level
 from internal_api.last_calls import last_calls
 from internal_api.models import LastCall, RefusedPeer
 from internal_api.models.last_call import CallKind
 from internal_api.refused_peers import refused_peers
+from internal_api.service_secrets import secret_file_of
 from internal_api.service_tokens import WORKHORSE
 from tests.git_http.conftest import PULL, Git
 

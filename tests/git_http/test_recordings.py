@@ -18,9 +18,9 @@ from pytest_django.fixtures import Settings
 
 from accounts.models import User
 from accounts.services.personal_access_tokens import create_token
-from internal_api.authentication import service_secrets
 from internal_api.http.wsgi import ServiceHandler
 from internal_api.models import AuditEvent, InstanceSettings
+from internal_api.service_secrets import service_secrets
 from internal_api.service_tokens import SHELL
 from repositories.models import Project
 from tests.conftest import workhorse_headers

@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from internal_api.authentication import service_secrets
+from internal_api.service_secrets import service_secrets
 from internal_api.service_tokens import WORKHORSE
 from tests.conftest import workhorse_headers
 from tests.git_http.conftest import PULL, Git, allowed, refused

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from django.core.exceptions import ImproperlyConfigured
 from pytest_django.fixtures import Settings
 
-from internal_api.authentication import _secrets_of, service_secrets
+from internal_api.service_secrets import _secrets_of, service_secrets
 from internal_api.service_tokens import KAS, SHELL, InvalidServiceTokenError, Service, ServiceCaller, UnusableSecretError, read_secrets
 from internal_api.system_checks import check_service_secrets
 

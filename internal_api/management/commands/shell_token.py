@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from internal_api.authentication import service_secrets
 from internal_api.management.operator import ExampleCommand
+from internal_api.service_secrets import service_secrets
 from internal_api.service_tokens import SHELL, Service
 
 

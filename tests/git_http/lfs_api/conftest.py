@@ -14,7 +14,7 @@ from django.core.signals import request_finished
 from django.db import close_old_connections
 from django.test import Client
 
-from internal_api.authentication import service_secrets
+from internal_api.service_secrets import service_secrets
 from internal_api.service_tokens import WORKHORSE
 from repositories.lfs.local_storage import LocalStorage
 from repositories.lfs.objects import finish_upload

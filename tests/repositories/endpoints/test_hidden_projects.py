@@ -16,7 +16,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
-from internal_api.authentication import service_secrets
+from internal_api.service_secrets import service_secrets
 from internal_api.service_tokens import KAS
 from kubernetes_agent.services.tokens import create_agent_token
 from repositories.models import Namespace, Project, RedirectRoute
