@@ -71,7 +71,7 @@ def hold_for_turn(request: HttpRequest, response: HttpResponseBase) -> None:
     Where the server can keep an answer, no thread waits (settings/gunicorn_worker.py), however many strangers there are.
     """
     pace = _pace()
-    if pace is None or not _is_of_stranger(request):
+    if pace is None or not is_of_stranger(request):
         return
     hold = getattr(request.META.get("gunicorn.socket"), "hold", None)
     if hold is None or response.streaming or len(getattr(response, "content", b"")) > LARGEST_HELD:
@@ -86,7 +86,8 @@ def seconds_of_stranger() -> float:
     return pace.until_turn(LONGEST_HELD) if pace is not None else 0.0
 
 
-def _is_of_stranger(request: HttpRequest) -> bool:
+def is_of_stranger(request: HttpRequest) -> bool:
+    """Whether nobody vouches for the caller, so far; probes are no strangers."""
     fields = noted(request)
     is_known = "caller" in fields or fields.get("credential", "none") != "none"  # a component, or somebody over Git LFS
     if (is_known and "refused" not in fields) or request.path_info in FOR_PROBES:

@@ -8,7 +8,8 @@ from urllib.parse import parse_qsl
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, UnreadablePostError
 
-from internal_api.errors import BadRequestError, PayloadTooLargeError, UnsupportedMediaTypeError
+from internal_api.errors import BadRequestError, PayloadTooLargeError, UnavailableError, UnsupportedMediaTypeError
+from internal_api.http.requests import NoPlaceForBodyError
 from internal_api.json_input import LARGEST_INTEGER, MAX_DEPTH, InvalidJSONError, decode_body, refuse_unstorable_text
 
 LARGEST_ID = LARGEST_INTEGER
@@ -91,6 +92,8 @@ def _body_of(request: HttpRequest) -> dict[str, Any]:
         body = request.body
     except RequestDataTooBig as error:
         raise PayloadTooLargeError(f"{PayloadTooLargeError.message}: {error}") from None
+    except NoPlaceForBodyError as error:
+        raise UnavailableError(str(error)) from None
     except UnreadablePostError:
         raise BadRequestError.because("the body ended too early") from None
     if not body:

@@ -11,11 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-LARGEST_AWAITED: Final = 64 * 1024
-"""Bytes of a body that is waited for here, framing included."""
-SILENT_SECONDS: Final = 10.0
-BODY_SECONDS: Final = 60.0
-"""How long a body may take: from one piece to the next, and in all."""
+from internal_api.http.body_waits import BODY_SECONDS, LARGEST_AWAITED, SILENT_SECONDS
+
 _HEAD_END: Final = b"\r\n\r\n"
 _LONGEST_CHUNK_LINE: Final = 8190
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*(?=\r\n)", re.IGNORECASE)

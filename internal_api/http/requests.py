@@ -1,21 +1,38 @@
 """Django's request, with bodies that are bounded by endpoint, may be chunked, and are complete or refused."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
 from io import BytesIO
 from typing import Any, Final
 
+from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import UnreadablePostError
 from django.http.request import RawPostDataException
 
+from internal_api.http.body_waits import BODY_SECONDS, LARGEST_AWAITED, SILENT_SECONDS
+from internal_api.pacing import is_of_stranger
+
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
 DEFAULT_BODY_LIMIT: Final = MIB
-SOCKET_SECONDS: Final = 10.0
-BODY_SECONDS: Final = 60.0
 _PIECE: Final = 64 * KIB
+PLACE_SECONDS: Final = 0.2
+"""How long a stranger waits for a place."""
+
+
+class NoPlaceForBodyError(UnreadablePostError):
+    """Too many strangers send large bodies at the moment."""
+
+
+@lru_cache(maxsize=1)
+def _places_of_strangers() -> threading.BoundedSemaphore:
+    """Places for those who read large bodies of callers that have proved nothing: a quarter of the threads."""
+    return threading.BoundedSemaphore(max(settings.WEB_THREADS // 4, 1))
 
 
 class ServiceRequest(WSGIRequest):
@@ -38,8 +55,8 @@ class ServiceRequest(WSGIRequest):
     def body(self) -> bytes:
         """The whole body.
 
-        Raises RequestDataTooBig above `body_limit`, before the rest is read, and UnreadablePostError
-        for a body that ends early, is chunked badly or comes too slowly.
+        Raises RequestDataTooBig above `body_limit`, before the rest is read, UnreadablePostError for a body that ends
+        early, is chunked badly or comes too slowly, and NoPlaceForBodyError.
         """
         if not hasattr(self, "_body"):
             if self._read_started:
@@ -54,12 +71,30 @@ class ServiceRequest(WSGIRequest):
             raise RequestDataTooBig(f"The body may have {self.body_limit} bytes at most.")
         if self._declared is None:
             _refuse_large_chunks(self._stream, self.body_limit)
+        with self._place():
+            return self._read_in_time()
+
+    def _read_in_time(self) -> bytes:
         deadline = time.monotonic() + BODY_SECONDS
         with _SocketDeadline(self.META, deadline):
             body = _read(self._stream.read, self.body_limit, deadline)
         if self._declared is not None and len(body) < self._declared:
             raise UnreadablePostError("The body ended before its Content-Length.")
         return body
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """A place among those who read bodies of strangers, where this one may take its time. Raises NoPlaceForBodyError."""
+        if (self._declared is not None and self._declared <= LARGEST_AWAITED) or not is_of_stranger(self):
+            yield
+            return
+        places = _places_of_strangers()
+        if not places.acquire(timeout=PLACE_SECONDS):
+            raise NoPlaceForBodyError("Too many large bodies are being read. Try again later.")
+        try:
+            yield
+        finally:
+            places.release()
 
     def pieces(self, limit: int, *, least_rate: int) -> Iterator[bytes]:
         """Yield the body as it comes, without keeping it; `least_rate` is how many bytes have to come in a second on average.
@@ -172,7 +207,7 @@ class _SocketDeadline:
     def __enter__(self) -> None:
         if self._socket is not None:
             self._before = self._socket.gettimeout()
-            self._socket.settimeout(SOCKET_SECONDS)
+            self._socket.settimeout(SILENT_SECONDS)
         if self._unreader is not None:
             receive, deadline = self._unreader.chunk, self._deadline
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from settings.request_bodies import SILENT_SECONDS
+from internal_api.http.body_waits import SILENT_SECONDS
 from tests.live.service import Service, temporary_directory
 
 pytestmark = [pytest.mark.live]
@@ -165,3 +165,34 @@ def test_a_client_that_waits_for_permission_to_send_its_body_gets_it(edge: Servi
         assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         client.sendall(body)
         assert client.recv(100).startswith(b"HTTP/1.1 200 ")
+
+
+LARGE = (
+    b"Host: localhost\r\nCookie: csrftoken="
+    + b"a" * 32
+    + b"\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 900000\r\n\r\na"
+)
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        b"POST /admin/login/",
+        b"POST /admin/accounts/user/add/",
+        b"POST /api/v4/internal/allowed",
+        b"POST /ann/app.git/info/lfs/objects/batch",
+        b"POST /nothing/there",
+    ],
+)
+def test_clients_that_send_part_of_a_large_body_leave_threads_to_others(edge: Service, request_line: bytes) -> None:
+    """A thread at a time reads such a body of a caller that has proved nothing; the others refuse it."""
+    strangers = [connection(edge, request_line + b" HTTP/1.1\r\n" + LARGE) for _ in range(5 * THREADS)]
+    try:
+        answered, end = list[socket.socket](), time.monotonic() + GUARD
+        while len(answered) < len(strangers) - 1 and time.monotonic() < end:
+            answered = select.select(strangers, [], [], 1)[0]
+        assert edge.ask("discover?user_id=2").status == 200
+        assert all(one.recv(12) in {b"HTTP/1.1 401", b"HTTP/1.1 403", b"HTTP/1.1 404", b"HTTP/1.1 503"} for one in answered)
+    finally:
+        for stranger in strangers:
+            stranger.close()

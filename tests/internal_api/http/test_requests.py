@@ -2,6 +2,7 @@
 
 import io
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -9,8 +10,13 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import UnreadablePostError
 from django.test import Client, RequestFactory
 
-from internal_api.http.requests import KIB, MIB, ServiceRequest
+from internal_api.errors import UnavailableError
+from internal_api.http import requests
+from internal_api.http.body_waits import LARGEST_AWAITED
+from internal_api.http.requests import KIB, MIB, NoPlaceForBodyError, ServiceRequest
 from internal_api.http.wsgi import ServiceHandler
+from internal_api.logs import note
+from internal_api.parameters import Parameters
 from tests.factories import UserFactory
 
 INTERNAL = "/api/v4/internal"
@@ -158,3 +164,36 @@ def test_what_escapes_django_is_answered_in_json(monkeypatch: pytest.MonkeyPatch
     assert json.loads(body) == {"message": "400 Bad request"}
     assert answered[0][0] == "400 Bad Request"
     assert ("Content-Type", "application/json") in answered[0][1]
+
+
+def large_request(**environ: Any) -> ServiceRequest:
+    size = LARGEST_AWAITED + 1
+    return ServiceRequest(
+        {**RequestFactory().post("/x").META, "CONTENT_LENGTH": str(size), "wsgi.input": io.BytesIO(b"a" * size), **environ}
+    )
+
+
+def test_large_bodies_of_strangers_are_read_by_few_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others are told to come again. Who has shown a credential is no stranger, and a small body is there already."""
+    places = threading.BoundedSemaphore(1)
+    monkeypatch.setattr(requests, "_places_of_strangers", lambda: places)
+    monkeypatch.setattr(requests, "PLACE_SECONDS", 0.0)
+    with places:
+        with pytest.raises(NoPlaceForBodyError):
+            large_request().body  # noqa: B018  reads it
+        with pytest.raises(UnavailableError):
+            Parameters.of(large_request(CONTENT_TYPE="application/json"))
+        known = large_request()
+        note(known, caller="gitlab-shell")
+        assert len(known.body) == LARGEST_AWAITED + 1
+        assert large_request(CONTENT_LENGTH="5").body == b"aaaaa"
+    assert len(large_request().body) == LARGEST_AWAITED + 1
+    assert len(large_request().body) == LARGEST_AWAITED + 1
+
+
+def test_a_place_is_given_back_by_a_body_that_ends_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    places = threading.BoundedSemaphore(1)
+    monkeypatch.setattr(requests, "_places_of_strangers", lambda: places)
+    for _ in range(2):
+        with pytest.raises(UnreadablePostError, match="ended before"):
+            large_request(**{"wsgi.input": io.BytesIO(b"a")}).body  # noqa: B018  reads it
