@@ -154,4 +154,7 @@ bench-seed: venv  ## dump_seed and seed of a generated company, on PostgreSQL (O
 bench-metrics: venv  ## what the pages of metrics cost with full tables, on PostgreSQL (ROWS=9000000)
 	ROWS=$(ROWS) $(BIN)/python -m tests.servers -- $(BIN)/python -m benchmarks.metrics_pages
 
-.PHONY: bench-metrics bench-seed deployment costs bench-costs bench-threads profile mutation fuzz chaos demo openapi production bench bench-pushes bench-scim bench-worker protocol reference shell help venv run test test-sqlite test-postgresql lint check format requirements
+bench-backup: venv  ## backup_database while the service answers, on SQLite (ROWS=9000000)
+	ROWS=$(ROWS) $(BIN)/python -m benchmarks.sqlite_backup
+
+.PHONY: bench-backup bench-metrics bench-seed deployment costs bench-costs bench-threads profile mutation fuzz chaos demo openapi production bench bench-pushes bench-scim bench-worker protocol reference shell help venv run test test-sqlite test-postgresql lint check format requirements

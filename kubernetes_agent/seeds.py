@@ -1,6 +1,7 @@
 """`agents` of projects and `security_policies` of projects and groups in a seed file."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from accounts.models import User
@@ -10,7 +11,7 @@ from internal_api.seeding import Entry, Report, register_key
 from internal_api.seeding.entries import any_text, boolean, children, choice, integer, located, optional, text
 from internal_api.seeding.registry import TogetherError
 from internal_api.seeding.rows import checked, distinct, new_id, update
-from internal_api.seeding.together import Changes
+from internal_api.seeding.together import Changes, Child, load_children, values_of
 from internal_api.stored_values import create_row
 from internal_api.text import ascii_lower
 from kubernetes_agent.models import Agent, AgentToken, ReceptiveConfiguration, SecurityPolicy, TokenStatus
@@ -19,6 +20,7 @@ from repositories.models import Namespace, Project
 
 _AGENT = {"id", "name", "created_by", "receptive", "tokens"}
 _TOKEN = {"id", "name", "token", "status"}
+_POLICY = {"name", "description", "enabled", "yaml"}
 _RECEPTIVE = {
     "url": checked(ReceptiveConfiguration, "url", text),
     "tls_host": optional(text),
@@ -182,7 +184,7 @@ def load_receptive(report: Report, agent: Agent, entry: Entry) -> None:
 def load_policies(report: Report, place: Project | Namespace, entry: Entry, key: str) -> None:
     """Make or change the security policies of a project or a group."""
     where = {"project": place} if isinstance(place, Project) else {"group": place}
-    for child in children(entry.values[key], entry.at(key), {"name", "description", "enabled", "yaml"}):
+    for child in children(entry.values[key], entry.at(key), _POLICY):
         name = child.read("name", text)
         row = SecurityPolicy.objects.filter(name=name, **where).first()
         if child.is_absent:
@@ -190,7 +192,7 @@ def load_policies(report: Report, place: Project | Namespace, entry: Entry, key:
                 row.delete()
             report.count("security_policies", "unchanged" if row is None else "removed")
             continue
-        values = child.fields({"description": any_text, "enabled": boolean, "yaml": checked(SecurityPolicy, "yaml", text)})
+        values = _policy_values(child)
         if row is None:
             create_row(SecurityPolicy, name=name, **where, **{"yaml": child.read("yaml", text), **values})
             report.count("security_policies", "created")
@@ -198,8 +200,28 @@ def load_policies(report: Report, place: Project | Namespace, entry: Entry, key:
             report.changed("security_policies", update(row, values))
 
 
+def _policy_values(entry: Entry) -> dict[str, Any]:
+    return entry.fields({"description": any_text, "enabled": boolean, "yaml": checked(SecurityPolicy, "yaml", text)})
+
+
+def load_policies_of_many(report: Report, waiting: Sequence[tuple[Project | Namespace, Entry]], key: str) -> None:
+    """The same for some projects, or some groups."""
+    column = "project" if isinstance(waiting[0][0], Project) else "group"
+    rows = SecurityPolicy.objects.filter(**{f"{column}__in": [place for place, _ in waiting]})
+    present = {(getattr(row, f"{column}_id"), row.name): row for row in rows}
+    found = [(place, child) for place, entry in waiting for child in children(entry.values[key], entry.at(key), _POLICY)]
+    names = distinct((place.pk, child.read("name", text)) for place, child in found)
+    policies = []
+    for (place, child), name in zip(found, names, strict=True):
+        row, values = present.get(name), values_of(child, partial(_policy_values, child))
+        if row is None and not child.is_absent:
+            child.read("yaml", text)
+        policies.append(Child(child, row, values, partial(SecurityPolicy, name=name[1], **{column: place}, **values)))
+    load_children(report, "security_policies", policies)
+
+
 def register() -> None:
     """Make the keys known."""
     register_key("projects", "agents", 200, load_agents, model=Agent, load_many=load_agents_of_many)
-    register_key("projects", "security_policies", 210, load_policies)
-    register_key("groups", "security_policies", 210, load_policies)
+    for section in ("projects", "groups"):
+        register_key(section, "security_policies", 210, load_policies, load_many=load_policies_of_many)

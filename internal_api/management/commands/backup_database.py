@@ -9,6 +9,7 @@ from django.core.management.base import CommandError
 from django.db import connection
 
 from internal_api.management.operator import ExampleCommand
+from internal_api.seeding.progress import ProgressLines
 from internal_api.sqlite_backup import BackupError, Rows, back_up, verify
 
 
@@ -30,7 +31,8 @@ class Command(ExampleCommand):
             if options["verify_only"]:
                 rows = verify(file)
             else:
-                rows = back_up(self._source(), file, self._progress)
+                lines = ProgressLines(self.stderr.write)
+                rows = back_up(self._source(), file, lambda done, total: lines("pages", done, total))
                 if options["verify"]:
                     verify(file, rows)
         except BackupError as error:
@@ -42,9 +44,6 @@ class Command(ExampleCommand):
         if database["ENGINE"] != "django.db.backends.sqlite3":
             raise CommandError("The database is PostgreSQL: use pg_dump, as docs/deployment/backup-and-restore.md has it.")
         return Path(database["NAME"])
-
-    def _progress(self, done: int, total: int) -> None:
-        self.stderr.write(f"{done} of {total} pages")
 
     def _tell(self, file: Path, rows: Rows, *, is_verified: bool, as_json: bool) -> None:
         number = sum(rows.values())

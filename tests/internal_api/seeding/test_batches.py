@@ -22,7 +22,7 @@ from internal_api.registrations import load_registrations
 from internal_api.seeding import SeedError, batches, dump, seed, statistics
 from internal_api.seeding.documents import parse
 from internal_api.seeding.registry import registry
-from kubernetes_agent.models import Agent, AgentEvent, AgentToken
+from kubernetes_agent.models import Agent, AgentEvent, AgentToken, SecurityPolicy
 from repositories.models import (
     DeployKeyGrant,
     ErrorTrackingKey,
@@ -42,6 +42,7 @@ from repositories.models import (
 from scim.models import Identity
 from tests.audit_log import held_against_the_rows
 
+POLICY = "actions: []\nrules: []"
 HEAD = bytes.fromhex("0000000b7373682d6564323535313900000020")
 
 
@@ -106,6 +107,7 @@ def company(size: int) -> dict[str, Any]:
                 {"name": "test"},
             ],
             "storage_size": 999 + n % 3,
+            "security_policies": [{"name": "Nightly", "yaml": POLICY, "enabled": n % 2 == 0}, {"name": "other", "yaml": POLICY}],
         }
         for n in range(size)
     ]
@@ -210,6 +212,7 @@ def rows() -> list[Any]:
         sorted(AgentToken.objects.values_list("agent__project__route__path", "agent__name", "name", "token_digest", "status")),
         sorted(AgentEvent.objects.values_list("agent__project__route__path", "token__name", "kind")),
         sorted(Project.objects.values_list("route__path", "storage_size")),
+        sorted(SecurityPolicy.objects.values_list("project__route__path", "name", "description", "enabled", "yaml")),
         sorted(Namespace.objects.values_list("route__path", "storage_limit", "over_storage_limit")),
         sorted(map(str, ProtectedRefGrant.objects.values_list("protected_tag__project__path", "access_level", "group__route__path"))),
         sorted(
@@ -275,6 +278,7 @@ def another(size: int) -> dict[str, Any]:
         test["tokens"] = [{"name": "first", "token": f"glagent-test-{n}-long-enough"}]
         test["receptive"] = {"url": f"grpcs://agent{n}.example.com", "private_key": "c2VjcmV0"}
         project["storage_size"] = 0 if n % 3 else 2000
+        project["security_policies"][0] = {"name": "Nightly", "absent": True} if n % 3 else {"name": "Nightly", "description": "changed"}
     for n in range(1, size + 1, 2):
         document["groups"][n]["storage_limit"] = 1500 if n % 4 == 1 else 0
     return document
