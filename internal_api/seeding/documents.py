@@ -3,7 +3,8 @@
 import json
 from collections.abc import Hashable
 from contextlib import suppress
-from typing import Any
+from io import StringIO
+from typing import Any, TextIO
 
 import yaml
 from yaml.composer import Composer
@@ -14,6 +15,7 @@ from internal_api.seeding import simple_yaml
 from internal_api.seeding.entries import SeedError, mapping
 from internal_api.yaml_input import MALFORMED
 
+_HEAD = 1000
 _MERGE = "tag:yaml.org,2002:merge"
 
 if yaml.__with_libyaml__:
@@ -62,11 +64,17 @@ _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_
 
 
 def parse(content: str) -> dict[str, Any]:
-    """Return the document in a file. Raises SeedError."""
+    """Return the document in a text. Raises SeedError."""
+    return read(StringIO(content))
+
+
+def read(file: TextIO) -> dict[str, Any]:
+    """Return the document in a file that can be read twice. Raises SeedError.
+
+    Of YAML that is as simple as dumps are, only some entries are in memory at a time.
+    """
     try:
-        document = _json(content) if content.lstrip()[:1] == "{" else None
-        if document is None:
-            document = _yaml(content)
+        document = _document(file)
     except yaml.YAMLError as error:
         raise SeedError("", f"is not YAML: {' '.join(str(error).split())}") from error
     except MALFORMED as error:
@@ -74,11 +82,20 @@ def parse(content: str) -> dict[str, Any]:
     return mapping(document if document is not None else {}, "")
 
 
-def _yaml(content: str) -> Any:
+def _document(file: TextIO) -> Any:
+    head = file.read(_HEAD)
+    file.seek(0)
+    content = None
+    if head.lstrip()[:1] == "{":
+        content = file.read()
+        if (document := _json(content)) is not None:
+            return document
+        file.seek(0)
     with suppress(simple_yaml.UnusualError):
-        return simple_yaml.parse(content)
+        return simple_yaml.parse(file)
+    file.seek(0)
     loader: Any = _Loader
-    return yaml.load(content, Loader=loader)  # noqa: S506  made of the safe loader's parts
+    return yaml.load(content or file.read(), Loader=loader)  # noqa: S506  made of the safe loader's parts
 
 
 def _json(content: str) -> dict[str, Any] | None:

@@ -1,8 +1,8 @@
 """Applying seed files: read, check, write, all in one transaction (seed format: rules)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from itertools import groupby, repeat
+from itertools import groupby
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -19,6 +19,7 @@ from internal_api.seeding.ids import reserve_ids
 from internal_api.seeding.registry import Key, Section, TogetherError, registry
 from internal_api.seeding.report import Progress, Report
 from internal_api.seeding.statistics import PlannerStatistics
+from internal_api.seeding.waiting import Waiting, WaitingKeys, ordered_sections
 
 _NOT_TOGETHER = (TogetherError, SeedError, DomainError, ValidationError, DatabaseError)
 """What makes a batch be loaded again, one by one: that tells what is wrong and where, or that nothing is."""
@@ -44,24 +45,26 @@ def seed(documents: Iterable[dict[str, Any]], progress: Progress | None = None, 
 
 def _apply(report: Report, document: dict[str, Any], statistics: PlannerStatistics) -> None:
     Entry(document, "", registry.sections)
-    entries = {section.name: list(_entries(section, document)) for section in _ordered() if section.name in document}
-    _reserve(entries)
-    rows: list[tuple[str, Any, Entry]] = []
-    for name, found in entries.items():
-        section = registry.sections[name]
-        done = 0
-        for batch in _batches(section, found):
-            rows += zip(repeat(name), _load_some(section, report, batch), batch, strict=False)
+    present = [section for section in ordered_sections() if section.name in document]
+    _reserve(document, present)
+    waiting = WaitingKeys()
+    for section in present:
+        done, total = 0, len(document[section.name]) if section.many else 1
+        for batch in _batches(section, _entries(section, document)):
+            rows = _load_some(section, report, batch)
+            waiting.add(section, rows, batch)
             done += len(batch)
-            report.progress(name, done, len(found))
+            report.progress(section.name, done, total)
             statistics.loaded(len(batch))
-    _load_keys(report, rows, statistics)
+    _load_keys(report, waiting, statistics)
 
 
-def _batches(section: Section, entries: list[Entry]) -> Iterator[list[Entry]]:
+def _batches(section: Section, entries: Iterable[Entry]) -> Iterator[list[Entry]]:
     """Yield the entries in the section's order; those of one batch have the same sort key."""
-    key = section.sort_key or (lambda _: 0)
-    for _, alike in groupby(sorted(entries, key=key), key):
+    if section.sort_key is None:
+        yield from some_at_a_time(entries)
+        return
+    for _, alike in groupby(sorted(entries, key=section.sort_key), section.sort_key):
         yield from some_at_a_time(alike)
 
 
@@ -73,10 +76,6 @@ def _load_some(section: Section, report: Report, batch: list[Entry]) -> list[Any
     return [_load(section, report, entry) for entry in batch]
 
 
-def _ordered() -> list[Section]:
-    return sorted(registry.sections.values(), key=lambda section: section.order)
-
-
 def _entries(section: Section, document: dict[str, Any]) -> Iterator[Entry]:
     known = registry.known_keys(section)
     if not section.many:
@@ -86,12 +85,13 @@ def _entries(section: Section, document: dict[str, Any]) -> Iterator[Entry]:
         yield Entry(values, f"{section.name}[{index}]", known)
 
 
-def _reserve(entries: dict[str, list[Entry]]) -> None:
+def _reserve(document: dict[str, Any], present: Iterable[Section]) -> None:
+    """Read all entries once, which finds keys that nobody knows, and reserve the ids that they choose."""
     chosen: dict[type[Model], list[int]] = {}
-    for name, found in entries.items():
-        for entry in found:
-            _choose(chosen, registry.sections[name].model, entry.values)
-            for key in registry.keys.get(name, {}).values():
+    for section in present:
+        for entry in _entries(section, document):
+            _choose(chosen, section.model, entry.values)
+            for key in registry.keys.get(section.name, {}).values():
                 below = entry.values.get(key.name)
                 for values in below if isinstance(below, list) else [below]:
                     _choose(chosen, key.model, values)
@@ -110,37 +110,26 @@ def _load(section: Section, report: Report, entry: Entry) -> Any:
         return section.load(report, entry)
 
 
-def _load_keys(report: Report, rows: list[tuple[str, Any, Entry]], statistics: PlannerStatistics) -> None:
-    waiting: dict[tuple[int, int, int], list[tuple[Any, Entry]]] = {}
-    found: dict[tuple[int, int, int], tuple[str, Key]] = {}
-    sections = {section.name: position for position, section in enumerate(_ordered())}
-    for name, row, entry in rows:
-        for position, key in enumerate(registry.keys.get(name, {}).values()):
-            if key.name in entry and row is not None:
-                place = (key.order, sections[name], position)
-                found[place] = (name, key)
-                waiting.setdefault(place, []).append((row, entry))
-    for place in sorted(waiting):
-        name, key = found[place]
+def _load_keys(report: Report, waiting: WaitingKeys, statistics: PlannerStatistics) -> None:
+    for name, key, found in waiting.in_order():
         done = 0
-        total = sum(items_in(entry.values[key.name]) for _, entry in waiting[place])
-        for batch in _pieces(key, waiting[place]):
-            _load_key_of_some(key, report, batch)
+        for batch in _pieces(key, found):
+            _load_key_of_some(key, report, found.with_rows(batch))
             items = sum(items_in(entry.values[key.name]) for _, entry in batch)
             done += items
-            report.progress(f"{name}.{key.name}", done, total)
+            report.progress(f"{name}.{key.name}", done, found.items)
             statistics.loaded(items)
 
 
-def _pieces(key: Key, waiting: list[tuple[Any, Entry]]) -> Iterator[list[tuple[Any, Entry]]]:
+def _pieces(key: Key, waiting: Iterable[Waiting]) -> Iterator[list[Waiting]]:
     """Yield entries with so many items below the key that queries stay few; a long list is loaded in pieces."""
-    batch: list[tuple[Any, Entry]] = []
+    batch: list[Waiting] = []
     items = 0
     for row, entry in waiting:
         value = entry.values[key.name]
         for part in [value] if key.whole or key.load_many is None else parts_of(value):
             size = max(1, items_in(part))
-            if batch and (items + size > batches.BATCH or batch[-1][0] is row):
+            if batch and (items + size > batches.BATCH or batch[-1][0] == row):
                 yield batch
                 batch, items = [], 0
             batch.append((row, entry if part is value else Entry({key.name: part}, entry.path, {key.name})))
@@ -149,9 +138,9 @@ def _pieces(key: Key, waiting: list[tuple[Any, Entry]]) -> Iterator[list[tuple[A
         yield batch
 
 
-def _load_key_of_some(key: Key, report: Report, batch: list[tuple[Any, Entry]]) -> None:
+def _load_key_of_some(key: Key, report: Report, batch: Sequence[tuple[Any, Entry]]) -> None:
     load_many = key.load_many
-    if load_many is not None:
+    if load_many is not None and batch:
         with suppress(*_NOT_TOGETHER), report.all_or_nothing(), transaction.atomic():
             load_many(report, batch, key.name)
             return

@@ -10,6 +10,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 
 from internal_api.errors import DomainError
 from internal_api.seeding.batches import ListPart
+from internal_api.seeding.spooled import Spooled
 from internal_api.stored_values import InvalidValueError
 
 LARGEST = 2**63 - 1
@@ -122,9 +123,9 @@ def mapping(value: Any, path: str) -> dict[str, Any]:
     return value
 
 
-def listing(value: Any, path: str) -> list[Any]:
+def listing(value: Any, path: str) -> list[Any] | Spooled:
     """A list of anything."""
-    if not isinstance(value, list):
+    if not isinstance(value, list | Spooled):
         raise SeedError(path, "is not a list")
     return value
 

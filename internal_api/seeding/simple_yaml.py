@@ -5,13 +5,17 @@ documents) and whatever is wrong is left to PyYAML, which then also says where i
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TextIO
 
 import yaml
 from yaml.constructor import SafeConstructor
 from yaml.resolver import Resolver
 
+from internal_api.seeding.spooled import Spooled
+
 MOST_LEVELS = 50
+SECTION = 2
+"""The level of the lists of the sections, which may have very many entries."""
 SHORT = 16
 _KEPT, _LONGEST_KEPT = 20_000, 40
 """How many values of scalars are kept for the next one that is written alike, and how long these may be."""
@@ -22,8 +26,8 @@ class UnusualError(Exception):
     """The text is not this simple, or not YAML."""
 
 
-def parse(text: str) -> Any:
-    """Return the only document of a text. Raises UnusualError."""
+def parse(text: str | TextIO) -> Any:
+    """Return the only document of a text or a file; a section's entries are `Spooled` where they are many. Raises UnusualError."""
     if not yaml.__with_libyaml__:
         raise UnusualError
     from yaml._yaml import CParser  # noqa: PLC0415  there is none where PyYAML was built without libyaml
@@ -38,7 +42,9 @@ def _opened(event: Any, depth: int) -> Any:
     """Return the list or the mapping that begins."""
     if event.__class__ is yaml.AliasEvent or event.anchor is not None or event.tag is not None or depth > MOST_LEVELS:
         raise UnusualError
-    return {} if event.__class__ is yaml.MappingStartEvent else []
+    if event.__class__ is yaml.MappingStartEvent:
+        return {}
+    return Spooled() if depth == SECTION else []
 
 
 class _Reader:
@@ -72,13 +78,13 @@ class _Reader:
             if kind is yaml.ScalarEvent:
                 value = self._scalar(event)
             elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
-                value = inside
+                value = inside if inside.__class__ is not Spooled else inside.settled()
                 inside, key = stack.pop()
             else:
                 stack.append((inside, key))
                 inside, key = _opened(event, len(stack)), _NO_KEY
                 continue
-            if inside.__class__ is list:
+            if inside.__class__ is not dict:
                 inside.append(value)
                 if not stack:
                     return value

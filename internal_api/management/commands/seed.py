@@ -1,10 +1,14 @@
 """Bring the database to the state that files describe."""
 
 import json
+import shutil
 import sys
+import tempfile
 from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from django.core.management.base import CommandError
 from django.db import DatabaseError
@@ -12,10 +16,23 @@ from django.db.models.deletion import ProtectedError
 
 from internal_api.management.operator import ExampleCommand
 from internal_api.seeding import Report, SeedError, seed
-from internal_api.seeding.documents import parse
+from internal_api.seeding.documents import read
 from internal_api.seeding.progress import ProgressLines
 
 _OPTIONS = ("rows_only", "create_repositories")
+
+
+@contextmanager
+def _opened(name: str) -> Iterator[TextIO]:
+    """Open a file, or what comes from standard input, so that it can be read twice."""
+    if name != "-":
+        with Path(name).open(encoding="utf-8") as file:
+            yield file
+        return
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as copy:
+        shutil.copyfileobj(sys.stdin, copy)
+        copy.seek(0)
+        yield copy
 
 
 class Command(ExampleCommand):
@@ -52,8 +69,8 @@ class Command(ExampleCommand):
 
     def _read(self, name: str) -> dict[str, Any]:
         try:
-            content = sys.stdin.read() if name == "-" else Path(name).read_text()
-            return parse(content)
+            with _opened(name) as file:
+                return read(file)
         except SeedError as error:
             raise CommandError(f"{name}: {error}") from error
         except (OSError, UnicodeDecodeError) as error:

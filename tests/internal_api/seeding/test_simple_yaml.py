@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from internal_api.seeding import simple_yaml
+from internal_api.seeding import simple_yaml, spooled
 from internal_api.seeding.documents import parse
 
 pytestmark = pytest.mark.once
@@ -75,6 +75,14 @@ def test_a_seed_file_is_read_by_both_ways(monkeypatch: pytest.MonkeyPatch) -> No
     quick = parse(text)
     monkeypatch.setattr(yaml, "__with_libyaml__", False)
     assert parse(text) == quick == {"users": [{"username": "ann", "keys": [{"key": "a"}], "confirmed": True, "projects_limit": 7}]}
+
+
+def test_the_entries_of_a_long_section_are_not_all_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spooled, "KEPT", 2)
+    found = simple_yaml.parse("users: [{a: [1, 2, 3, 4]}, b, c, d]\ngroups: [a, b]")
+    assert isinstance(found["users"], spooled.Spooled)
+    assert list(found["users"]) == [{"a": [1, 2, 3, 4]}, "b", "c", "d"]
+    assert found["groups"] == ["a", "b"]
 
 
 def test_what_is_written_alike_many_times_is_in_memory_once() -> None:
