@@ -94,7 +94,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("LFS_PROXY_DOWNLOAD", bool, False, "Let Workhorse fetch objects from the bucket, instead of sending clients there"),
     Option("LFS_OBJECT_GRACE_DAYS", int, 7, "Days for which `clean_up` keeps an LFS object that no repository has any more"),
     Option("LFS_EMBEDDED_UPLOADS", bool, False, "Take uploads of LFS objects without GitLab Workhorse in front, for small installations"),
-    Option("LFS_TRANSFERS", int, 2, "LFS objects that each process moves itself at a time, without Workhorse; each takes a thread"),
+    Option("LFS_TRANSFERS", int, 3, "LFS objects that each process moves itself at a time, without Workhorse; each takes a thread"),
     Option(
         "SCIM_TOKEN_GRACE", int, 3600, "Seconds for which a rotated SCIM token is still valid; `create_scim_token --now` rotates without"
     ),

@@ -4,7 +4,8 @@ from typing import Any
 
 from django.http import HttpRequest, UnreadablePostError
 
-from internal_api.errors import BadRequestError, ConflictError, PayloadTooLargeError
+from internal_api.errors import BadRequestError, ConflictError, PayloadTooLargeError, UnavailableError
+from internal_api.http.requests import NoPlaceForBodyError
 from internal_api.json_input import InvalidJSONError, decode_body
 from repositories.lfs.errors import NOT_FOUND
 
@@ -13,9 +14,14 @@ HASH_ALGORITHM = "sha256"
 
 
 def read_object(request: HttpRequest) -> dict[str, Any]:
-    """Return the object in a body, whatever media type it says it has; an empty body is an empty object. Raises BadRequestError."""
+    """Return the object in a body, whatever media type it says it has; an empty body is an empty object.
+
+    Raises BadRequestError, and UnavailableError.
+    """
     try:
         body = request.body
+    except NoPlaceForBodyError as error:
+        raise UnavailableError(str(error)) from None
     except UnreadablePostError:
         raise BadRequestError("The body ended too early.") from None
     if not body.strip():

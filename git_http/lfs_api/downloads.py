@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, Streami
 from django.http.response import HttpResponseBase
 
 from git_http.lfs_api.errors import LFSNotFoundError
-from git_http.lfs_api.transfers import give_connection_back, transfers
+from git_http.lfs_api.transfers import caller_of, give_connection_back, transfers
 from git_http.responses import TextResponse
 from internal_api.authentication import WORKHORSE_VERSION
 from internal_api.http.ranges import ByteRange, UnsatisfiableRangeError, read_range
@@ -37,14 +37,14 @@ def object_response(request: HttpRequest, row: LFSObject, *, for_gitaly: bool = 
         if request.META.get(SENDFILE_TYPE) == "X-Sendfile":
             return _handed_over("X-Sendfile", str(location), row)
     elif for_gitaly or request.method == "HEAD":  # a URL is signed for one method
-        return stream(request, row, storage)
+        return stream(request, row, storage, caller="" if for_gitaly else caller_of(request))
     elif storage.is_direct:
         return HttpResponseRedirect(location)
     elif WORKHORSE_VERSION in request.META:
         parameters = {"URL": location, "AllowRedirects": False, "Method": "GET"}
         encoded = base64.urlsafe_b64encode(json.dumps(parameters).encode()).decode()
         return _handed_over("Gitlab-Workhorse-Send-Data", f"send-url:{encoded}", row)
-    return stream(request, row, storage)
+    return stream(request, row, storage, caller="" if for_gitaly else caller_of(request))
 
 
 def _handed_over(header: str, value: str, row: LFSObject) -> HttpResponse:
@@ -64,7 +64,7 @@ def _etag(row: LFSObject) -> str:
     return f'"{row.oid}"'
 
 
-def stream(request: HttpRequest, row: LFSObject, storage: LFSStorage) -> HttpResponseBase:
+def stream(request: HttpRequest, row: LFSObject, storage: LFSStorage, *, caller: str) -> HttpResponseBase:
     """Return the content, or the range of it that is asked for, in pieces. Raises UnavailableError where there is no place for it."""
     if request.META.get("HTTP_IF_NONE_MATCH") == _etag(row):
         return _not_modified(row)
@@ -74,7 +74,7 @@ def stream(request: HttpRequest, row: LFSObject, storage: LFSStorage) -> HttpRes
         headers = {"Content-Range": f"bytes */{row.size}"}
         return TextResponse("The range cannot be satisfied.", HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, headers)
     part = wanted or ByteRange(0, row.size, row.size)
-    response = _empty() if request.method == "HEAD" else _pieces(storage, row, part)
+    response = _empty() if request.method == "HEAD" else _pieces(storage, row, part, caller)
     response.status_code = HTTPStatus.PARTIAL_CONTENT if wanted else HTTPStatus.OK
     _set(response, {"Content-Length": str(part.stop - part.start), "Accept-Ranges": "bytes", "ETag": _etag(row)})
     if wanted:
@@ -98,21 +98,21 @@ def _empty() -> HttpResponseBase:
     return HttpResponse(b"", content_type=CONTENT_TYPE)
 
 
-def _pieces(storage: LFSStorage, row: LFSObject, part: ByteRange) -> HttpResponseBase:
+def _pieces(storage: LFSStorage, row: LFSObject, part: ByteRange, caller: str) -> HttpResponseBase:
     lfs_bytes.labels("download", "service").inc(part.stop - part.start)
     if part.stop - part.start <= _PIECE:
         return _small(storage, row, part)
-    transfers().begin()
+    transfers().begin(caller)
     try:
         content = storage.open(row.oid)
     except FileNotFoundError:
-        transfers().end()
+        transfers().end(caller)
         raise LFSNotFoundError from None
     except BaseException:
-        transfers().end()
+        transfers().end(caller)
         raise
     give_connection_back()
-    return StreamingHttpResponse(_Content(content, part), content_type=CONTENT_TYPE)
+    return StreamingHttpResponse(_Content(content, part, caller), content_type=CONTENT_TYPE)
 
 
 def _small(storage: LFSStorage, row: LFSObject, part: ByteRange) -> HttpResponseBase:
@@ -128,8 +128,8 @@ def _small(storage: LFSStorage, row: LFSObject, part: ByteRange) -> HttpResponse
 class _Content:
     """The pieces of an object; Django closes what it streams, whether it came to the end or not."""
 
-    def __init__(self, content: BinaryIO, part: ByteRange) -> None:
-        self._content, self._left = content, part.stop - part.start
+    def __init__(self, content: BinaryIO, part: ByteRange, caller: str) -> None:
+        self._content, self._left, self._caller = content, part.stop - part.start, caller
         self._is_open = True
         content.seek(part.start)
 
@@ -146,4 +146,4 @@ class _Content:
         if self._is_open:
             self._is_open = False
             self._content.close()
-            transfers().end()
+            transfers().end(self._caller)

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, UnreadablePostError
 
-from git_http.lfs_api.transfers import give_connection_back, transfers
+from git_http.lfs_api.transfers import caller_of, give_connection_back, transfers
 from internal_api.errors import PayloadTooLargeError, UnavailableError
 from internal_api.http.requests import ServiceRequest
 from repositories.lfs.errors import InvalidUploadError
@@ -30,7 +30,7 @@ def received(request: HttpRequest, size: int) -> Iterator[Upload]:
     """
     if not isinstance(request, ServiceRequest):
         raise TypeError("Uploads are read through the service's own request.")
-    with transfers().place():
+    with transfers().place(caller_of(request)):
         directory = uploads_directory(settings.LFS_STORAGE_PATH)
         directory.mkdir(DIRECTORY_MODE, parents=True, exist_ok=True)
         path = directory / f"upload-{uuid.uuid4().hex}"

@@ -9,6 +9,7 @@ from django.test import Client
 
 from git_http.lfs_api import transfers
 from git_http.lfs_api.transfers import Transfers
+from internal_api.errors import UnavailableError
 from repositories.lfs.local_storage import LocalStorage
 from repositories.models import Project
 from tests.git_http.conftest import refused as refused_in_text
@@ -137,6 +138,41 @@ def test_transfers_are_bounded_and_give_their_places_back(
         abandon(first)
     assert content(lfs.get(url, header)) == large
     assert content(lfs.get(url, header, range="bytes=300000-"), 206) == large[300_000:]
+
+
+def test_a_caller_who_does_not_take_its_content_leaves_the_last_place_to_others(
+    lfs: LFS, pat: type_of_pat, link: type_of_link, project7: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = bytes(range(256)) * 4096
+    link(project7, large)
+    url = f"gitlab-lfs/objects/{oid_of(large)}"
+    places = Transfers(3)
+    monkeypatch.setattr(transfers, "PATIENCE", 0.01)
+    monkeypatch.setattr("git_http.lfs_api.downloads.transfers", lambda: places)
+    slow: Any = [lfs.get(url, pat("rex")) for _ in range(2)]
+    refused(lfs.get(url, pat("rex")), 503)
+    other: Any = lfs.get(url, pat("ann"))
+    assert other.status_code == 200
+    refused(lfs.get(url, pat("ann")), 503)
+    abandon(slow[0])
+    refused(lfs.get(url, pat("rex")), 503)  # the last place again
+    abandon(slow[1])
+    assert content(lfs.get(url, pat("rex"))) == large
+    assert content(other) == large
+
+
+@pytest.mark.parametrize("places", [1, 2, 3])
+def test_who_is_alone_has_all_places_but_the_last(places: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transfers, "PATIENCE", 0.01)
+    all_places = Transfers(places)
+    for _ in range(max(places - 1, 1)):
+        all_places.begin("user-1")
+    with pytest.raises(UnavailableError):
+        all_places.begin("user-1")
+    if places > 1:
+        all_places.begin("user-2")
+    with pytest.raises(UnavailableError):
+        all_places.begin("user-3")
 
 
 def test_member_of_one_project_has_nothing_of_another(linked: LFS, pat: type_of_pat, project8: Project) -> None:
