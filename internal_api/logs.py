@@ -33,6 +33,14 @@ def noted(request: HasMeta) -> dict[str, object]:
     return fields
 
 
+def without_tracebacks_of_strangers(record: logging.LogRecord) -> bool:
+    """For handlers: what Django refuses on grounds of security is a line, and no fault of ours."""
+    if record.name.startswith("django.security"):
+        record.exc_info = record.exc_text = None
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+    return True
+
+
 class JSONFormatter(logging.Formatter):
     """One JSON object a line."""
 

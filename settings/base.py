@@ -8,6 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from internal_api import tracing
 from internal_api.host_names import host_of
+from internal_api.logs import without_tracebacks_of_strangers
 from internal_api.openapi_settings import SPECTACULAR
 from internal_api.redis_url import InvalidRedisURLError, check_redis_url
 from kubernetes_agent.kas.address import kas_address_problem
@@ -261,7 +262,8 @@ LOGGING = {
         "json": {"()": "internal_api.logs.JSONFormatter"},
         "text": {"()": "internal_api.logs.LineFormatter"},
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": env.text("LOG_FORMAT")}},
+    "filters": {"strangers": {"()": "django.utils.log.CallbackFilter", "callback": without_tracebacks_of_strangers}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": env.text("LOG_FORMAT"), "filters": ["strangers"]}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "django.request": {"level": "ERROR"},  # our own line per request says it all

@@ -17,6 +17,8 @@ from internal_api.postgresql.connection import RV, with_addresses
 logger = logging.getLogger(__name__)
 SECONDS = 10
 """How long one step of the attempt may take; a pooler with a single connection of the server makes the second client wait for ever."""
+CONNECT_SECONDS = 3
+"""How long a connection may take: while the database hangs, the processes that a reload starts serve nothing meanwhile."""
 ROUNDS = 3
 """Attempts: somebody else may take the connection that is to change hands."""
 _REFUSES_OPTIONS = "unsupported startup parameter"
@@ -45,7 +47,7 @@ def is_pooled(connection: "psycopg.Connection[Any]") -> bool:
 
 def pooling_problem(params: Mapping[str, Any], *, prepared: bool) -> str | None:
     """What cannot work with these connection parameters, in a sentence; None for nothing, or while the database does not answer."""
-    arguments = {**with_addresses(params), "autocommit": True, "connect_timeout": SECONDS}
+    arguments = {**with_addresses(params), "autocommit": True, "connect_timeout": CONNECT_SECONDS}
     try:
         with _Client.connect(**arguments) as first, _Client.connect(**arguments) as second:
             if not prepared or not is_pooled(first):

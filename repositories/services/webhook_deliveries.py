@@ -36,6 +36,8 @@ TURN = 5.0
 """Seconds after which a lane lets others go first."""
 PATIENCE = timedelta(minutes=10)
 """How long a lane that was woken waits for its task before it is woken again."""
+AFTER_OTHERS = -5
+"""The priority of lanes whose webhook has failed: receivers that hang, ten seconds each, keep nobody waiting whose do not."""
 _KEPT = ("duration_ms", "response_status", "response_headers", "response_body", "error")
 """What is kept of an attempt."""
 _DELIVERED = f"""
@@ -63,15 +65,16 @@ def deliver(lane_id: int, request_id: str = "", traceparent: str = "") -> None:
 
 def wake_lanes(now: datetime) -> int:
     """Let lanes be delivered whose time has come, or whose worker has died."""
-    lanes = DeliveryLane.objects.filter(wake_at__lte=now).values_list("pk", "wake_at")[:1000]
-    return sum(_wake(lane_id, wake_at, now) for lane_id, wake_at in lanes)
+    lanes = DeliveryLane.objects.filter(wake_at__lte=now).values_list("pk", "wake_at", "webhook__failures")[:1000]
+    return sum(_wake(lane_id, wake_at, now, has_failed=failures > 0) for lane_id, wake_at, failures in lanes)
 
 
 @transaction.atomic
-def _wake(lane_id: int, wake_at: datetime | None, now: datetime) -> int:
+def _wake(lane_id: int, wake_at: datetime | None, now: datetime, *, has_failed: bool) -> int:
     woken = DeliveryLane.objects.filter(pk=lane_id, wake_at=wake_at).update(wake_at=now + PATIENCE)
     if woken:
-        deliver.enqueue(lane_id, **passed_on())
+        task = deliver.using(priority=AFTER_OTHERS) if has_failed else deliver
+        task.enqueue(lane_id, **passed_on())
     return woken
 
 

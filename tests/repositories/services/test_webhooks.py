@@ -30,7 +30,7 @@ from repositories.services import delivery_lanes, follow_up, webhook_deliveries,
 from repositories.services.access import set_member
 from repositories.services.after_push import follow_push
 from repositories.services.protected_refs import protect_branch
-from repositories.services.webhook_deliveries import deliver, retry, switch_on
+from repositories.services.webhook_deliveries import deliver, retry, switch_on, wake_lanes
 from tests.factories import GroupFactory, ProjectFactory, SSHKeyFactory
 from tests.receiver import Receiver, answering, receiving
 from tests.statements import at_most
@@ -338,6 +338,19 @@ def test_others_go_on_while_one_waits(rockets: Project, hook: Webhook, receiver:
     later(12)
     run_tasks()
     assert receiver.refs() == ["refs/heads/a", "refs/heads/b", "refs/heads/a"]
+
+
+def test_who_has_failed_lets_others_go_first(rockets: Project, hook: Webhook, receiver: Receiver) -> None:
+    """What is tried again comes after what was never tried, whichever was due first."""
+    for failures in (1, 0):
+        other = Webhook.objects.create(project=rockets, url=f"{receiver.url}{failures}", failures=failures)
+        DeliveryLane.objects.create(project=rockets, webhook=other, wake_at=timezone.now() - timedelta(minutes=5))
+    DBTaskResult.objects.all().delete()
+    assert wake_lanes(timezone.now()) == 2
+    waiting = DBTaskResult.objects.order_by("-priority").values_list("args_kwargs", flat=True)
+    lanes = [DeliveryLane.objects.get(pk=task["args"][0]) for task in waiting]
+    assert [lane.webhook.failures for lane in lanes] == [0, 1]
+    assert len(set(DBTaskResult.objects.values_list("priority", flat=True))) == 2
 
 
 def test_a_delivery_is_given_up_after_twelve_attempts(rockets: Project, hook: Webhook, receiver: Receiver) -> None:
