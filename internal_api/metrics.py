@@ -17,11 +17,11 @@ from internal_api.metrics_directory import VARIABLE, reading
 
 OURS = CollectorRegistry()
 """What this process counts."""
-_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 50.0)
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 50.0)
 _STATEMENTS = (0, 1, 2, 3, 5, 8, 13, 21, 50)
 
 requests = Histogram(
-    "internal_api_request_duration_seconds", "How long answering took", ("endpoint", "method", "status"), buckets=_SECONDS, registry=OURS
+    "internal_api_request_duration_seconds", "How long answering took", ("endpoint", "method", "status"), buckets=SECONDS, registry=OURS
 )
 statements = Histogram("internal_api_request_statements", "SQL statements of a request", ("endpoint",), buckets=_STATEMENTS, registry=OURS)
 decisions = Counter("internal_api_decisions", "Git commands by what was decided", ("action", "verdict", "reason"), registry=OURS)
@@ -29,7 +29,7 @@ git_http_requests = Counter(
     "internal_api_git_http_requests", "Requests of Git over HTTP by what came of them", ("command", "outcome"), registry=OURS
 )
 gitaly_calls = Histogram(
-    "internal_api_gitaly_call_duration_seconds", "How long calls of Gitaly took", ("method", "code"), buckets=_SECONDS, registry=OURS
+    "internal_api_gitaly_call_duration_seconds", "How long calls of Gitaly took", ("method", "code"), buckets=SECONDS, registry=OURS
 )
 gitaly_refusals = Counter(
     "internal_api_gitaly_refusals", "Calls that were not made: too many wait (busy), or it did not answer (away)", ("why",), registry=OURS

@@ -1,4 +1,4 @@
-"""The directory in which the processes of one server count, each in files of its own (PROMETHEUS_MULTIPROC_DIR).
+"""The directory in which the processes of one server, or of one worker, count, each in files of its own (PROMETHEUS_MULTIPROC_DIR).
 
 One directory serves a gunicorn from its start to its end, reloads included. What a process that has ended counted is added
 to one file for all of them, so that counters never fall and a page of metrics costs the same after a thousand reloads. Of a
@@ -10,7 +10,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -39,6 +39,15 @@ def open_directory() -> Path:
     os.environ[VARIABLE], os.environ[_OWNER] = str(directory), str(os.getpid())
     atexit.register(_remove, directory, os.getpid())
     return directory
+
+
+def count_for_a_port(arguments: Sequence[str]) -> None:
+    """Let the command that is about to start count in a directory, if it is a worker with a port.
+
+    Called before Django is set up: prometheus_client looks for the directory when it is imported.
+    """
+    if arguments[:1] == ["db_worker"] and os.environ.get("WORKER_METRICS_PORT", "0") not in {"", "0"}:
+        open_directory()
 
 
 def _remove(directory: Path, owner: int) -> None:

@@ -22,9 +22,12 @@ _WELL_AFTER = 60.0
 class WorkerProcesses:
     """Runs `work` in a number of processes until told to stop by SIGTERM or SIGINT."""
 
-    def __init__(self, number: int, work: Callable[[int], None]) -> None:
-        """`work` is called in each process with its position, from 0, and returns when it is told to stop by a signal."""
-        self._number, self._work = number, work
+    def __init__(self, number: int, work: Callable[[int], None], ended: Callable[[int, int, bool], None] = lambda *_: None) -> None:
+        """`work` is called in each process with its position, from 0, and returns when it is told to stop by a signal.
+
+        `ended` is called in the first process for each that has ended: its id, its exit code, and whether it was told to end.
+        """
+        self._number, self._work, self._ended = number, work, ended
         self._positions: dict[int, int] = {}
         self._started: dict[int, float] = {}
         self._ends_in_a_row = 0
@@ -41,8 +44,10 @@ class WorkerProcesses:
             if pid not in self._positions:
                 continue  # an orphan, which the first process of a container is given
             position = self._positions.pop(pid)
+            code = os.waitstatus_to_exitcode(status)
+            self._ended(pid, code, self._is_stopping)
             if not self._is_stopping:
-                self._replace(pid, position, os.waitstatus_to_exitcode(status))
+                self._replace(pid, position, code)
 
     def _replace(self, pid: int, position: int, code: int) -> None:
         lived = time.monotonic() - self._started.pop(position)

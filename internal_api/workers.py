@@ -9,7 +9,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -29,12 +29,13 @@ LONG_WAIT = 300
 
 
 @contextmanager
-def heartbeat(worker_id: str) -> Iterator[None]:
-    """While the block runs, the worker is known as alive, and sweeps."""
+def heartbeat(worker_id: str, told: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """While the block runs, the worker is known as alive, and sweeps. `told` is called whenever the database was told."""
     _beat(worker_id)
+    told()
     sweep()
     stopped = threading.Event()
-    thread = threading.Thread(target=_keep_beating, args=(worker_id, stopped), daemon=True)
+    thread = threading.Thread(target=_keep_beating, args=(worker_id, told, stopped), daemon=True)
     thread.start()
     try:
         yield
@@ -52,10 +53,11 @@ def _beat(worker_id: str) -> None:
         TaskWorker.objects.create(worker_id=worker_id, host=socket.gethostname()[:255], pid=os.getpid())
 
 
-def _keep_beating(worker_id: str, stopped: threading.Event) -> None:
+def _keep_beating(worker_id: str, told: Callable[[], None], stopped: threading.Event) -> None:
     while not stopped.wait(min(5.0, settings.WORKER_DEAD_AFTER / 4)):
         try:
             _beat(worker_id)
+            told()
             sweep()
         except (DatabaseError, InterfaceError) as error:
             logger.warning("The worker could not say that it is alive: %s", error)

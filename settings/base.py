@@ -244,6 +244,10 @@ REFUSALS_KEPT = env.number("REFUSALS_KEPT")
 WORKER_PROCESSES = env.number("WORKER_PROCESSES") or available_cpus()
 if WORKER_PROCESSES < 0:
     raise ImproperlyConfigured("WORKER_PROCESSES must be a number of at least 1, or 0 for as many as CPUs.")
+WORKER_METRICS_PORT = env.number("WORKER_METRICS_PORT")
+if not 0 <= WORKER_METRICS_PORT <= 65535:  # noqa: PLR2004  TCP's
+    raise ImproperlyConfigured(f"WORKER_METRICS_PORT must be a port from 1 to 65535, or 0 for none, not {WORKER_METRICS_PORT}.")
+WORKER_METRICS_HOST = env.text("WORKER_METRICS_HOST")
 WORKER_DEAD_AFTER = env.number("WORKER_DEAD_AFTER")
 TASK_RESULT_RETENTION_DAYS = env.number("TASK_RESULT_RETENTION_DAYS")
 WEBHOOK_DELIVERIES_PER_PUSH = env.number("WEBHOOK_DELIVERIES_PER_PUSH")

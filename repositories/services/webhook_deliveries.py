@@ -18,7 +18,7 @@ from django.db import DataError, connection, transaction
 from django.utils import timezone
 from django_tasks import task
 
-from internal_api import outgoing, tracing
+from internal_api import outgoing, tracing, worker_metrics
 from internal_api.audit import record_event
 from internal_api.backoff import backoff
 from internal_api.stored_values import column
@@ -141,6 +141,7 @@ def _attempt(delivery: WebhookDelivery) -> None:
     if delivery.duration_ms is None or delivery.error:
         delivery.duration_ms = round((time.monotonic() - started) * 1000)
     _record(delivery)
+    worker_metrics.observe_attempt(delivery.duration_ms / 1000, is_delivered=not delivery.error)
     if not delivery.error:
         logger.info("A webhook was delivered", extra={"fields": _fields(delivery)})
 

@@ -1,17 +1,20 @@
 """The worker: `manage.py db_worker`, as many side by side as one likes."""
 
 import logging
+import socket
 import time
 from argparse import ArgumentParser, ArgumentTypeError
+from functools import partial
 from typing import Any
 
 from django.conf import settings
+from django.core.management.base import CommandError
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections
 from django.utils.crypto import get_random_string
 from django_tasks_db.management.commands import db_worker
 from django_tasks_db.models import DBTaskResult
 
-from internal_api import tracing
+from internal_api import tracing, worker_metrics, worker_metrics_port
 from internal_api.acting import ActorKind
 from internal_api.exception_handler import is_read_only
 from internal_api.management.operator import ExampleCommand
@@ -31,16 +34,26 @@ def _positive(text: str) -> int:
 
 
 class Worker(QuickWorker):
-    """A worker whose lines about a task have the id of the request that the task comes from."""
+    """A worker that counts its tasks, and whose lines about a task have the id of the request that the task comes from."""
 
     def run_task(self, db_task_result: DBTaskResult) -> None:  # type: ignore[type-arg]  # generic for mypy only, not at run time
         with running_task(db_task_result):
+            began = time.monotonic()
             super().run_task(db_task_result)
+            worker_metrics.observe_task(db_task_result, time.monotonic() - began)
 
 
 def _passes(error: DatabaseError | InterfaceError) -> bool:
     """Whether an error is one of the database's state, which ends, and not of what was asked."""
     return isinstance(error, OperationalError | InterfaceError) or is_read_only(error)
+
+
+def _metrics_port() -> socket.socket | None:
+    try:
+        return worker_metrics_port.listen()
+    except OSError as error:
+        where = f"{settings.WORKER_METRICS_HOST}, port {settings.WORKER_METRICS_PORT}"
+        raise CommandError(f"WORKER_METRICS_PORT: cannot listen on {where}: {error.strerror or error}") from error
 
 
 db_worker.Worker = Worker  # type: ignore[misc]  # which the command below makes
@@ -63,27 +76,30 @@ class Command(ExampleCommand, db_worker.Command):
 
     def handle(self, *, worker_id: str | None, batch: bool, **options: Any) -> None:
         processes: int | None = options.pop("processes", None)
+        ends_by_itself = batch or options["max_tasks"] is not None
         if processes is None:
-            is_one = batch or options["max_tasks"] is not None or connection.vendor == "sqlite"
-            processes = 1 if is_one else settings.WORKER_PROCESSES
+            processes = 1 if ends_by_itself or connection.vendor == "sqlite" else settings.WORKER_PROCESSES
+        port = None if ends_by_itself else _metrics_port()  # beside one that goes on, whose port it is
         if processes == 1:
-            self._work(worker_id, batch=batch, **options)
+            self._work(worker_id, 0, port, batch=batch, **options)
             return
         connections.close_all()
 
         def work(position: int) -> None:
-            self._work(worker_id and f"{worker_id}-{position}", batch=batch, **options)
+            self._work(worker_id and f"{worker_id}-{position}", position, port, batch=batch, **options)
 
-        WorkerProcesses(processes, work).run()
+        WorkerProcesses(processes, work, worker_metrics.note_end).run()
 
-    def _work(self, worker_id: str | None, *, batch: bool, **options: Any) -> None:
-        """Be one worker, until told to stop."""
+    def _work(self, worker_id: str | None, position: int, port: socket.socket | None, *, batch: bool, **options: Any) -> None:
+        """Be one worker, until told to stop, and answer Prometheus on the port meanwhile."""
         tracing.start()
+        if port is not None:
+            worker_metrics_port.serve(port)
         while not QuickWorker.was_told_to_stop:
             # Each life has a name of its own: a task that a lost connection left RUNNING belongs to no living worker then.
             name = worker_id or get_random_string(32)
             try:
-                with heartbeat(name):
+                with heartbeat(name, partial(worker_metrics.note_life, position)):
                     super().handle(worker_id=name, batch=batch, **options)
                 return
             except (DatabaseError, InterfaceError) as error:
