@@ -46,6 +46,7 @@ network. To execute some blocks, check something, and go on: `for block in page(
 Other documents that tests execute (README.md) are read by `fenced_blocks`, which demands no marks, and executed by `execute` too.
 """
 
+import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
@@ -63,7 +64,7 @@ NOT_RUN = re.compile(r"(?P<reason>.+); stood in for by (?P<stand_in>.+)", re.DOT
 HEAD = """# What the pages show and the tests do not run
 
 Each block of the deployment pages is executed by the tests on a machine of its own (`make deployment`), except these. This list is
-made from marks in the pages by `python -m tests.deployment.pages`.
+made from marks in the pages by `python -m tests.deployment.pages`. docs/kubernetes-agent.md is executed by the same rules.
 
 | page | block | why it is not run | what stands in for it |
 |---|---|---|---|
@@ -148,6 +149,10 @@ def all_pages() -> list[Path]:
     return sorted(PAGES.glob("*.md"))
 
 
+BESIDE = ROOT / "docs" / "kubernetes-agent.md"
+"""A page elsewhere whose blocks are executed by the same rules."""
+
+
 class Typing(Protocol):
     """Where commands of a page are typed: a bash of a scratch machine, or another one."""
 
@@ -193,10 +198,10 @@ def not_run_list(paths: Iterable[Path]) -> str:
             if found is not None:
                 first = next(line for line in block.text.splitlines() if line.strip() and not line.startswith("#"))
                 shown = first.strip().replace("|", "\\|")
-                rows.append(f"| [{path.stem}]({path.name}) | `{shown}` | {found['reason']} | {found['stand_in']} |\n")
+                rows.append(f"| [{path.stem}]({os.path.relpath(path, PAGES)}) | `{shown}` | {found['reason']} | {found['stand_in']} |\n")
     return HEAD + "".join(rows)
 
 
 if __name__ == "__main__":
-    LIST.write_text(not_run_list(all_pages()))
+    LIST.write_text(not_run_list([*all_pages(), BESIDE]))
     sys.stdout.write(f"{LIST} is written.\n")

@@ -1,4 +1,4 @@
-"""What stands in for Gitaly, gitlab-sshd and Workhorse in the deployment's tests: programs with their command lines that read their configuration.
+"""What stands in for Gitaly, gitlab-sshd, Workhorse and kas in the deployment's tests: programs with their command lines that read their configuration.
 
 They refuse what the real ones refuse: a directory that is missing, a secret that cannot be read. The one serves the tests' Gitaly with the
 configured address, token and storage; the second asks the service as GitLab Shell does and then waits; the third is
@@ -13,13 +13,15 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 import yaml
 
-from internal_api.service_tokens import SHELL
+from internal_api.service_tokens import KAS, SHELL
 from testing import workhorse
 from tests.gitaly_server import running
+from tests.kas_server import running_kas
 
 PROGRAM = """#!/bin/sh
 cd /opt/control-plane
@@ -76,10 +78,36 @@ def gitlab_workhorse(arguments: Sequence[str]) -> None:
         signal.sigwait({signal.SIGINT, signal.SIGTERM})
 
 
+def kas(path: Path) -> None:
+    """Read kas.yaml as kas does, ask the service with the shared secret, and serve kas' own API; no agent is served."""
+    configuration = yaml.safe_load(path.read_text())
+    secrets = [configuration[door]["listen"]["authentication_secret_file"] for door in ("api", "private_api")]
+    keys = [base64.b64decode(Path(file).read_text().strip(), validate=True) for file in secrets]
+    gitlab = configuration["gitlab"]
+    shared = base64.b64decode(Path(gitlab["authentication_secret_file"]).read_text().strip(), validate=True)
+    if {len(key) for key in (*keys, shared)} != {32}:
+        raise ValueError("a secret has not 32 bytes")
+    for door in (configuration["agent"]["listen"], configuration["agent"]["kubernetes_api"]["listen"]):
+        if "PRIVATE KEY" not in Path(door["key_file"]).read_text() or "CERTIFICATE" not in Path(door["certificate_file"]).read_text():
+            raise ValueError(f"{door['key_file']} is no key")
+    headers = {"Gitlab-Kas-Api-Request": KAS.issue(shared), "Authorization": "Bearer no-agent"}
+    request = urllib.request.Request(f"{gitlab['address']}/api/v4/internal/kubernetes/agent_info", headers=headers)  # noqa: S310  http
+    try:
+        urllib.request.urlopen(request, timeout=60).close()  # noqa: S310  likewise
+    except HTTPError as error:
+        if b"KAS JWT" in error.read():
+            raise
+    with running_kas(keys[0], port=int(configuration["api"]["listen"]["address"].rpartition(":")[2])):
+        sys.stderr.write("kas is listening\n")
+        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+
+
 if __name__ == "__main__":
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     if sys.argv[1] == "gitaly":
         gitaly(Path(sys.argv[sys.argv.index("serve") + 1]))
+    elif sys.argv[1] == "kas":
+        kas(Path(sys.argv[-1].partition("=")[2]))
     elif sys.argv[1] == "gitlab-workhorse":
         gitlab_workhorse(sys.argv[2:])
     else:

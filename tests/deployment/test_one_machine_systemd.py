@@ -18,7 +18,7 @@ UNITS = sorted((ROOT / "deploy").rglob("*.service"))
 UNITS_OF_THE_PAGE = [
     path
     for path in (ROOT / "deploy").rglob("*")
-    if path.suffix in {".service", ".socket", ".timer"} and path.parent.name != "gitlab-workhorse"  # docs/git-over-https.md
+    if path.suffix in {".service", ".socket", ".timer"} and path.parent.name not in {"gitlab-kas", "gitlab-workhorse"}  # pages of their own
 ]
 SERVICES = ("control-plane.service", "control-plane-worker@1.service", "gitaly.service", "gitlab-sshd.service")
 

@@ -44,6 +44,9 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[NameServer]:
     monkeypatch.setattr("internal_api.name_lookup.socket.getaddrinfo", server.getaddrinfo)
     yield server
     server.answers.set()
+    for thread in threading.enumerate():  # else what one finds late is known to the next test
+        if thread.name.startswith("look up "):
+            thread.join(GUARD)
     name_lookup.forget()
 
 
