@@ -151,10 +151,13 @@ bench-scim: venv  ## provisioning by SCIM at size, on PostgreSQL
 bench-seed: venv  ## dump_seed and seed of a generated company, on PostgreSQL (OPTIONS="--users 100000 --check")
 	env -u DATABASE_URL -u REDIS_URL $(BIN)/python -m benchmarks.seed_files $(OPTIONS)
 
+bench-lfs: venv  ## a batch of 1,000 LFS objects and the pre-authorisation of an upload, on PostgreSQL
+	$(BIN)/python -m tests.servers -- $(BIN)/python -m benchmarks.lfs_batch
+
 bench-metrics: venv  ## what the pages of metrics cost with full tables, on PostgreSQL (ROWS=9000000)
 	ROWS=$(ROWS) $(BIN)/python -m tests.servers -- $(BIN)/python -m benchmarks.metrics_pages
 
 bench-backup: venv  ## backup_database while the service answers, on SQLite (ROWS=9000000)
 	ROWS=$(ROWS) $(BIN)/python -m benchmarks.sqlite_backup
 
-.PHONY: bench-backup bench-metrics bench-seed deployment costs bench-costs bench-threads profile mutation fuzz chaos demo openapi production bench bench-pushes bench-scim bench-worker protocol reference shell help venv run test test-sqlite test-postgresql lint check format requirements
+.PHONY: bench-lfs bench-backup bench-metrics bench-seed deployment costs bench-costs bench-threads profile mutation fuzz chaos demo openapi production bench bench-pushes bench-scim bench-worker protocol reference shell help venv run test test-sqlite test-postgresql lint check format requirements

@@ -2,12 +2,15 @@
 
 import json
 import logging
+import re
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 correlation_id: ContextVar[str] = ContextVar("correlation_id", default="")
 _FIELDS = "internal_api.log_fields"
+_CREDENTIALS = re.compile(r"(?:(?<=/)|^)[^/]*:[^/@]*@|gl(?:pat|agent|soat|dt|rt|ptt|cbt|oas)-[\w-]{8,}", re.ASCII)
+MASK = "[masked]"
 _ENCODE = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
 # What neither formatter prints is not looked up for every line (the standard library's own advice).
@@ -39,6 +42,13 @@ def without_tracebacks_of_strangers(record: logging.LogRecord) -> bool:
         record.exc_info = record.exc_text = None
         record.levelno, record.levelname = logging.WARNING, "WARNING"
     return True
+
+
+def without_credentials(path: str) -> str:
+    """Return a URL's path without `user:password@` and tokens, which people paste into the wrong place of a remote's URL."""
+    if "@" not in path and "gl" not in path:
+        return path
+    return _CREDENTIALS.sub(MASK, path)
 
 
 class JSONFormatter(logging.Formatter):

@@ -14,7 +14,7 @@ from django.utils.module_loading import import_string
 from internal_api.acting import end_request, start_request
 from internal_api.exception_handler import bad_request
 from internal_api.http.hosts import host_is_allowed
-from internal_api.logs import correlation_id, note, noted
+from internal_api.logs import correlation_id, note, noted, without_credentials
 from internal_api.metrics import observe_request
 from internal_api.pacing import hold_for_turn
 from internal_api.request_costs import costs
@@ -106,7 +106,7 @@ class RequestMiddleware:
             return
         fields = {
             "method": request.method,
-            "path": request.path_info,
+            "path": without_credentials(request.path_info),
             "status": response.status_code,
             "duration_ms": round(seconds * 1000, 1),
             "statements": costs.statements,

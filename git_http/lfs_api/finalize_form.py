@@ -1,5 +1,6 @@
 """What Workhorse tells of a file that it has received: only what it has signed is believed (contract: git-http 4.3)."""
 
+import re
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -18,6 +19,7 @@ BODY_LIMIT = 64 * 1024
 NO_FILE = "No file was uploaded."
 _MOST_FIELDS = 100
 _LONGEST_NUMBER = 19
+_LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 def read_upload(request: HttpRequest) -> Upload:
@@ -55,7 +57,8 @@ def _signed_field(request: HttpRequest) -> str:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+    """Return the string; an empty one for other types, and for half of a surrogate pair, which no answer could name."""
+    return value if isinstance(value, str) and not _LONE_SURROGATE.search(value) else ""
 
 
 def _number(value: Any) -> int:

@@ -141,6 +141,18 @@ def test_insecure_paths_are_refused(lfs: LFS, pat: type_of_pat, storage: LocalSt
     nothing_is_stored(storage)
 
 
+def test_path_with_half_of_a_surrogate_pair_is_no_file(lfs: LFS, pat: type_of_pat, storage: LocalStorage, receive: type_of_receive) -> None:
+    """JSON can hold it, and UTF-8 cannot."""
+    path = f"{storage.uploads}/\ud800"
+    upload = sign({"upload": {**receive(), "path": path}})
+    header = sign({"rewritten_fields": {"file": path}})
+    answer = lfs.finalize(
+        pat("ann"), plain={"gitlab-workhorse-upload": upload}, fields={}, headers={"gitlab-workhorse-multipart-fields": header}
+    )
+    refused(answer, 400)
+    nothing_is_stored(storage)
+
+
 def test_object_of_one_project_is_linked_to_another_by_its_upload(
     lfs: LFS, pat: type_of_pat, receive: type_of_receive, link: Callable[..., None], project7: Project
 ) -> None:
