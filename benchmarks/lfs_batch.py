@@ -53,7 +53,7 @@ def batch(operation: str, headers: dict[str, str]) -> Callable[[], dict[str, Any
 
 def authorize(headers: dict[str, str]) -> Callable[[], dict[str, Any]]:
     """Return what makes the request by which Workhorse asks about an upload."""
-    from internal_api.authentication import service_secrets  # noqa: PLC0415  needs the environment
+    from internal_api.service_secrets import service_secrets  # noqa: PLC0415  needs the environment
     from internal_api.service_tokens import WORKHORSE  # noqa: PLC0415  likewise
 
     signed = {

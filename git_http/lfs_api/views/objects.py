@@ -94,5 +94,7 @@ def _receive(request: HttpRequest, access: LFSAccess, oid: str, size: int) -> No
 
 
 def _finish(access: LFSAccess, oid: str, size: int, upload: Upload, *, by: str) -> None:
+    # Again: uploads that began together were each promised the same room, and some take hours.
+    _require_room(access, oid, size)
     finish_upload(access.project.id, access.facts.repository_type, oid, size, upload)
     lfs_bytes.labels("upload", by).inc(size)

@@ -18,6 +18,7 @@ from tests.conftest import workhorse_headers
 from tests.git_http.conftest import WORKHORSE_JSON
 from tests.git_http.conftest import refused as refused_in_text
 from tests.git_http.lfs_api.conftest import CONTENT, LFS, LFS_JSON, OID, OTHER, SIZE, in_chunks, refused, sign
+from tests.git_http.lfs_api.test_batch import LIMIT, MIB, limit
 from tests.repositories.lfs.conftest import oid_of
 
 FORBIDDEN = "Access forbidden. Check your access level."
@@ -139,6 +140,22 @@ def test_insecure_paths_are_refused(lfs: LFS, pat: type_of_pat, storage: LocalSt
         assert answer.json()["message"].startswith("insecure path used")
     assert outside.read_bytes() == CONTENT
     nothing_is_stored(storage)
+
+
+def test_uploads_that_began_together_do_not_share_the_same_room(
+    lfs: LFS, pat: type_of_pat, storage: LocalStorage, receive: type_of_receive, project7: Project
+) -> None:
+    """Contract: git-http LD11: each was told at its beginning that there is room; the limit is held when they end too."""
+    header, contents = pat("ann"), [bytes([number]) * MIB for number in range(3)]
+    limit(project7, 9 * MIB)
+    for one in contents:
+        assert lfs.authorize(header, oid_of(one), MIB).status_code == 200
+    stored(lfs.finalize(header, oid_of(contents[0]), MIB, told=receive(contents[0])))
+    for one in contents[1:]:
+        refused(lfs.finalize(header, oid_of(one), MIB, told=receive(one)), 406, LIMIT)
+        assert not storage.path(oid_of(one)).exists()
+    stored(lfs.finalize(header, oid_of(contents[0]), MIB, told=receive(contents[0])))  # it belongs to the project already
+    assert LFSObjectLink.objects.count() == 1
 
 
 def test_path_with_half_of_a_surrogate_pair_is_no_file(lfs: LFS, pat: type_of_pat, storage: LocalStorage, receive: type_of_receive) -> None:
