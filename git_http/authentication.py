@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from accounts.selectors.actors import NOBODY, ActorKind, ActorReference
 from accounts.selectors.token_lookup import FoundToken, TokenLookup, look_up_token
 from accounts.services.git_password import AddressIsBannedError, PasswordSignIn, WrongPasswordError, find_by_password
+from accounts.services.lfs_tokens import has_token_shape, was_issued
 from accounts.services.token_use import record_token_use
 from git_http.credentials import BasicCredentials, MalformedCredentialsError, credential_of_scopes, read_basic_credentials
 from git_http.errors import BannedAddressError, UnauthenticatedError
@@ -137,7 +138,8 @@ def _authenticated(request: HttpRequest, lfs_repository: ContainerReference | No
         raise BannedAddressError
     caller = _identify(given, found, attempts, header, lfs_repository)
     if caller is None:
-        if found.token is None:  # of a token that is over, somebody was given it: it is no guess
+        # Of a token that is over, somebody was given it: it is no guess.
+        if found.token is None and not was_issued(given.user, given.password):
             attempts.count()
         raise UnauthenticatedError
     if found.has_failed:
@@ -160,7 +162,7 @@ def _identify(
             return None
         who = ActorReference(ActorKind.USER, token.user_id)
         return Caller(who, CredentialKind.TOKEN, credential_of_scopes(token.scopes), address, header, token)
-    if not found.settings.password_authentication_enabled_for_git:
+    if not found.settings.password_authentication_enabled_for_git or has_token_shape(given.password):
         return None
     return _owner_of_password(given, attempts, header)
 

@@ -96,11 +96,35 @@ def identify_lfs_token(username: str, token: str, container: str | None) -> LFST
     return LFSTokenHolder(who, may_upload=data.get("operation") != DOWNLOAD, may_renew=data.get("renewable", True) is True)
 
 
+def has_token_shape(text: str) -> bool:
+    """Whether a text has the shape of a JSON web token, which nobody has as a password."""
+    return text.startswith("eyJ") and text.count(".") == 2  # noqa: PLR2004  between header, claims and signature
+
+
+def was_issued(username: str, token: str) -> bool:
+    """Return whether the token was signed for this login, be it over by now or for another repository: it is no guess then."""
+    if not has_token_shape(token):
+        return False
+    account = _account(username)
+    if account is None:
+        return False
+    verified = (_verified(token, secret, verify_times=False) for secret in _secrets(account))
+    return any(data is not None and data.get("actor") == lfs_username(account) for data in verified)
+
+
 def _named(username: str) -> ActingAccount | None:
+    """The account of a login that may use its tokens at the moment."""
+    account = _account(username)
+    if account is None or account.is_deploy_key or account.user is None:
+        return account
+    return account if account.user.is_active and not account.user.password_expired else None
+
+
+def _account(username: str) -> ActingAccount | None:
     match = _DEPLOY_KEY.fullmatch(username)
     if match is None:
         account = _account_of_person(username)
-        return account if account.user is not None and account.user.is_active and not account.user.password_expired else None
+        return account if account.user is not None else None
     key_id = int(match[1])
     account = find_acting_account(ActorReference(ActorKind.KEY, key_id if key_id <= LARGEST_ID else 0))
     return account if account.is_deploy_key else None
@@ -116,9 +140,10 @@ def _account_of_person(login: str) -> ActingAccount:
     return account
 
 
-def _verified(token: str, secret: bytes) -> dict[str, Any] | None:
+def _verified(token: str, secret: bytes, *, verify_times: bool = True) -> dict[str, Any] | None:
+    options: Any = {"require": ["exp"], "verify_aud": False, "verify_exp": verify_times}
     try:
-        claims = jwt.decode(token, secret, algorithms=["HS256"], leeway=LEEWAY, options={"require": ["exp"], "verify_aud": False})
+        claims = jwt.decode(token, secret, algorithms=["HS256"], leeway=LEEWAY, options=options)
     except (jwt.PyJWTError, ValueError, TypeError, RecursionError, OverflowError):
         return None
     data = claims.get("data")
