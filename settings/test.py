@@ -8,3 +8,4 @@ EXTERNAL_URL = "http://localhost:3001"
 SSH_URL = "ssh://git@localhost"
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1", "unix"]
 STRANGERS_PER_SECOND = 0  # hundreds of refusals a second are the tests' daily bread
+WORKER_PROCESSES = 1  # a worker that runs inside a test is no first process of others

@@ -233,8 +233,9 @@ def read_only_error() -> DatabaseError:
     return error
 
 
+@pytest.mark.django_db(transaction=True)  # between two lives it closes the connection
 @pytest.mark.parametrize("is_ours", [False, True], ids=["read-only", "a fault of ours"])
-def test_a_worker_outlives_a_database_that_can_only_be_read(db: None, monkeypatch: pytest.MonkeyPatch, *, is_ours: bool) -> None:
+def test_a_worker_outlives_a_database_that_can_only_be_read(monkeypatch: pytest.MonkeyPatch, *, is_ours: bool) -> None:
     """A statement that the database refuses for another reason ends it: nothing would get better by itself."""
     lives: list[str] = []
 
