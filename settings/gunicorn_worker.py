@@ -131,6 +131,7 @@ class ServiceWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         if now < self.pending_looked_at + 0.5:
             return
         self.pending_looked_at = now
+        self.make_room()
         for conn in list(self.pending_conns):
             if conn.timeout <= now or not (self.alive or has_begun(conn)):
                 self.pending_conns.remove(conn)
@@ -140,6 +141,17 @@ class ServiceWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
                     self._give_to_thread(conn)
                 else:
                     self._give_up(conn)
+
+    def make_room(self) -> None:
+        """While three quarters of the connections are taken, end those that have waited longest: for a request, then idle ones."""
+        excess = self.nr_conns - self.worker_connections * 3 // 4
+        for waiting in (self.pending_conns, self.keepalived_conns):
+            for _ in range(min(excess, len(waiting))):
+                conn = waiting.popleft()
+                self.poller.unregister(conn.sock)
+                self.nr_conns -= 1
+                excess -= 1
+                util.close(conn.sock)  # at once: what lingers would take its place among the open files
 
     def _give_up(self, conn: Any) -> None:
         self.nr_conns -= 1

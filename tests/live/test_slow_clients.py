@@ -1,5 +1,6 @@
 """Clients that send part of a request and then nothing, or a byte now and then, straight at the service."""
 
+import resource
 import select
 import shutil
 import socket
@@ -196,3 +197,17 @@ def test_clients_that_send_part_of_a_large_body_leave_threads_to_others(edge: Se
     finally:
         for stranger in strangers:
             stranger.close()
+
+
+def test_more_clients_than_there_are_connections_keep_nobody_out(edge: Service) -> None:
+    """A process takes a thousand connections; those who have sent half a request longest ago make room."""
+    before, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, most), most))
+    strangers: list[socket.socket] = []
+    try:
+        strangers.extend(connection(edge, b"GET /livez HTTP/1.1\r\nHost: local") for _ in range(1_200))
+        assert edge.ask("discover?user_id=2").status == 200
+    finally:
+        for stranger in strangers:
+            stranger.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before, most))

@@ -3,6 +3,7 @@
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from functools import partial
@@ -122,3 +123,23 @@ def test_a_held_answer_is_sent_whole_and_later(pair: tuple[socket.socket, socket
     assert theirs.recv(100) == b"head body"
     assert comes(lambda: deferred == [("what is deferred", conn, future)])
     assert conn.held == (0.0, b"")
+
+
+@pytest.mark.parametrize(("others", "waiting", "idle", "left"), [(0, 8, 0, 6), (4, 3, 3, 2), (8, 2, 2, 0), (2, 2, 2, 4)])
+def test_connections_that_only_wait_make_room_for_others(others: int, waiting: int, idle: int, left: int) -> None:
+    """Of eight connections two are kept free, as far as any wait; whoever has waited longest goes first, and idle ones last."""
+    ended: list[str] = []
+    connections = [
+        SimpleNamespace(sock=SimpleNamespace(close=partial(ended.append, f"{kind} {number}")))
+        for kind, size in (("waiting", waiting), ("idle", idle))
+        for number in range(size)
+    ]
+    worker: Any = ServiceWorker.__new__(ServiceWorker)
+    worker.worker_connections, worker.nr_conns = 8, others + waiting + idle
+    worker.pending_conns, worker.keepalived_conns = deque(connections[:waiting]), deque(connections[waiting:])
+    worker.poller = SimpleNamespace(unregister=lambda sock: None)
+    worker.make_room()
+    assert len(worker.pending_conns) + len(worker.keepalived_conns) == left
+    assert worker.nr_conns == others + left
+    in_order = [f"waiting {number}" for number in range(waiting)] + [f"idle {number}" for number in range(idle)]
+    assert ended == in_order[: waiting + idle - left]
