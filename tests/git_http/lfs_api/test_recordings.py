@@ -28,6 +28,7 @@ from repositories.models import Project
 from tests.conftest import workhorse_headers
 from tests.git_http.conftest import WORKHORSE_JSON, basic
 from tests.git_http.lfs_api.conftest import LFS, LFS_JSON, entries, sign
+from tests.git_http.test_recordings import Line
 from tests.recordings.replaying import Answer, WSGIService
 
 pytestmark = pytest.mark.django_db(transaction=True)  # a request through WSGI closes its connection to the database
@@ -47,28 +48,8 @@ DIFFERENCES = {
 }
 
 
-@dataclass(frozen=True)
-class Line:
-    """A request of a recording, and the answer that it was given."""
-
-    name: str
-    line: dict[str, Any]
-
-    @property
-    def number(self) -> int:
-        return int(self.line["seq"])
-
-    @property
-    def path(self) -> str:
-        return str(self.line["path"])
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {name.lower(): value for name, value in self.line["headers"]}
-
-    @property
-    def is_signed(self) -> bool:
-        return self.headers.get("gitlab-workhorse-api-request") == "<workhorse-jwt>"
+class LFSLine(Line):
+    """A request of Git LFS in a recording, and the answer that it was given."""
 
     @property
     def is_made_up(self) -> bool:
@@ -81,14 +62,14 @@ class Line:
         return found
 
 
-def lines(name: str) -> Iterator[Line]:
+def lines(name: str) -> Iterator[LFSLine]:
     for text in (DIRECTORY / f"{name}.jsonl").read_text().splitlines():
         line = json.loads(text)
         if LFS_ROUTE.search(line.get("path", "")) and not line.get("no_request"):
-            yield Line(name, line)
+            yield LFSLine(name, line)
 
 
-def expected(line: Line) -> int:
+def expected(line: LFSLine) -> int:
     """The status that the contract has for a request."""
     method, path, told = line.line["method"], line.path, line.headers.get("authorization", "")
     if not told and "pub/lic" not in path:
@@ -106,13 +87,13 @@ def expected(line: Line) -> int:
     return 200 if (claims.get("sha256"), claims["size"]) == (found["oid"], found["size"]) else 400
 
 
-def _of_locks(line: Line) -> int:
+def _of_locks(line: LFSLine) -> int:
     if line.line["method"] == "POST" and "<pat-rex>" in line.headers["authorization"]:
         return 403
     return 201 if line.line["method"] == "POST" and line.path.endswith("/locks") else 200
 
 
-def sizes_in(line: Line) -> Iterator[tuple[str, int]]:
+def sizes_in(line: LFSLine) -> Iterator[tuple[str, int]]:
     """The objects that a request names, and their sizes: of what was uploaded, not what a path says of it."""
     found = _OBJECT.search(line.path)
     if found:
@@ -133,7 +114,7 @@ class Stage:
     contents: dict[str, bytes] = field(default_factory=dict)
     locks: list[str] = field(default_factory=list)
 
-    def learn(self, recorded: list[Line]) -> None:
+    def learn(self, recorded: list[LFSLine]) -> None:
         """Give every object of a recording a content of the size that is named beside it."""
         for oid, size in {oid: size for line in recorded for oid, size in sizes_in(line)}.items():
             number = _OID.fullmatch(oid)
@@ -160,7 +141,7 @@ class Stage:
         text = _OID.sub(lambda found: hashlib.sha256(self.contents[found[0]]).hexdigest(), text)
         return re.sub(r"<random-(\d+)>", r"\1", text.replace("<temp-path>", directory))
 
-    def send(self, line: Line) -> Answer:
+    def send(self, line: LFSLine) -> Answer:
         directory = str(self.storage.uploads)
         body, made = str(line.line.get("body") or ""), {"<workhorse-jwt>": workhorse_headers()["gitlab-workhorse-api-request"]}
         if line.line["kind"] == "b":
@@ -226,7 +207,7 @@ def test_requests_of_a_recording_are_answered_as_the_contract_has_it(name: str, 
     assert not problems, "\n".join(problems)
 
 
-def wrong_form(line: Line, answer: Answer) -> Iterator[str]:
+def wrong_form(line: LFSLine, answer: Answer) -> Iterator[str]:
     """What is wrong with an answer besides its status."""
     media_type = answer.headers.get("content-type", "").partition(";")[0]
     is_authorize = "/authorize" in line.path and answer.status == 200
