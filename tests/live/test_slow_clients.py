@@ -127,17 +127,20 @@ CHUNKED = b"Host: localhost\r\nContent-Type: application/json\r\nTransfer-Encodi
 )
 @pytest.mark.parametrize("rest", [SMALL, CHUNKED], ids=["length", "chunked"])
 def test_clients_that_send_half_a_body_hold_no_thread(edge: Service, request_line: bytes, rest: bytes) -> None:
-    """None of them is answered or closed before all requests are: only threads that are free can have answered."""
-    strangers = [connection(edge, request_line + b" HTTP/1.1\r\n" + rest) for _ in range(5 * THREADS)]
-    try:
-        time.sleep(0.2)
+    """None of them is answered or closed before somebody else is. On a machine too busy to tell, it is tried again."""
+    for _ in range(3):
         begin = time.monotonic()
-        assert edge.ask("discover?user_id=2").status == 200
-        if time.monotonic() - begin < SILENT_SECONDS / 2:  # else the machine is too busy to tell
-            assert not select.select(strangers, [], [], 0)[0]
-    finally:
-        for stranger in strangers:
-            stranger.close()
+        strangers = [connection(edge, request_line + b" HTTP/1.1\r\n" + rest) for _ in range(5 * THREADS)]
+        try:
+            time.sleep(0.2)
+            assert edge.ask("discover?user_id=2").status == 200
+            answered = select.select(strangers, [], [], 0)[0]
+        finally:
+            for stranger in strangers:
+                stranger.close()
+        if time.monotonic() - begin < SILENT_SECONDS:
+            break
+    assert not answered
 
 
 def test_half_a_body_is_refused_like_one_that_has_ended(edge: Service) -> None:
