@@ -17,7 +17,7 @@ LOCKS = "info/lfs/locks"
 
 
 @pytest.fixture(autouse=True)
-def _no_password_is_hashed(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+def _no_password_is_hashed(store: object, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
     def hash_one(_: User, raw: str) -> bool:
         raise AssertionError(raw)
 
