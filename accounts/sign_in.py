@@ -57,6 +57,8 @@ class AdminSignInForm(AdminAuthenticationForm):
         user: User | None = User.matching_username(username).first() if "\x00" not in username else None
         if user is not None and sign_in_is_locked(user):
             raise ValidationError(REFUSAL, code="invalid_login")
+        if refusal is None and self.get_user() is None:
+            return values  # no password was given: a field is refused, nothing was guessed, and nothing is forgiven
         if refusal is not None:
             if user is not None:
                 record_failed_sign_in(user, method="password", ip_address=self._address)

@@ -102,6 +102,18 @@ def test_ten_failures_lock_signing_in_for_ten_minutes_and_git_not_at_all(root: U
     assert (root.failed_sign_ins, root.sign_in_locked_at) == (0, None)
 
 
+@pytest.mark.parametrize("values", [{"password": ""}, {"password": "", "code": "000000"}, {"password": "\x00"}, {}])
+@pytest.mark.parametrize("secret", [None, SECRET])
+def test_a_sign_in_without_a_password_forgets_no_failure(root: User, no_limit: None, values: dict[str, str], secret: str | None) -> None:
+    """It is no guess, and no success either: else nine guesses and an empty one, again and again, would never lock."""
+    User.objects.filter(pk=root.pk).update(failed_sign_ins=3, otp_secret=secret)
+    answer: Any = Client().post(LOGIN, {"username": "root", **values})
+    assert answer.status_code == 200
+    assert "_auth_user_id" not in answer.client.session
+    root.refresh_from_db()
+    assert root.failed_sign_ins == 3
+
+
 def test_the_lock_of_one_time_passwords_leaves_signing_in_alone(root: User) -> None:
     User.objects.update(locked_at=timezone.now())
     assert comes_in(code=otp())
