@@ -48,6 +48,10 @@ def text(value: Any, path: str) -> str:
         raise SeedError(path, "is not a text")
     if "\x00" in value:
         raise SeedError(path, "has a NUL character")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise SeedError(path, "has half of a surrogate pair") from None
     return value
 
 

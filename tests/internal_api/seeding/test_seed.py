@@ -169,6 +169,13 @@ def test_chosen_ids_are_kept_free_for_their_rows(tmp_path: Path, db: None) -> No
     assert UserFactory.create(username="later").pk > 0
 
 
+@pytest.mark.parametrize(("name", "problem"), [("a\\ud800b", "has half of a surrogate pair"), ("a\\u0000b", "has a NUL character")])
+def test_a_text_that_cannot_be_stored_is_refused_where_it_stands(tmp_path: Path, db: None, name: str, problem: str) -> None:
+    with pytest.raises(CommandError, match=rf"users\[0\]\.username: {problem}"):
+        seed(tmp_path, f'{{"users": [{{"username": "{name}", "email": "a@example.com"}}]}}')
+    assert not User.objects.filter(username__startswith="a").exists()
+
+
 def test_a_token_without_a_text_is_generated_and_shown_once(tmp_path: Path, db: None) -> None:
     document = {"users": [{"username": "ann", "personal_access_tokens": [{"name": "ci", "scopes": ["read_api"]}]}]}
     shown = json.loads(seed(tmp_path, document, "--output", "json"))["secrets"]
