@@ -19,6 +19,7 @@ ALLOWED = {
     ("internal_api/task_worker.py", "json.loads"): "arguments of a task that the service itself has enqueued",
     ("internal_api/seeding/documents.py", "json.loads"): "a seed file; what is not quite JSON is read as YAML",
     ("internal_api/seeding/documents.py", "yaml.load"): "a seed file, with a loader that refuses duplicate keys",
+    ("internal_api/seeding/spooled.py", "pickle.load"): "what the process has just written itself, into a file without a name",
     ("repositories/policy/addresses.py", "json.loads"): "a column that a validator has filled, as SQLite returns it",
     ("repositories/selectors/protection.py", "json.loads"): "rows that the query itself has made",
     ("repositories/admin/webhooks.py", "json.loads"): "a body that the service itself has encoded",
