@@ -19,6 +19,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from internal_api import metrics as kernel
+from internal_api import worker_metrics
 from internal_api.metrics_directory import NO_PROCESS
 from tests.gitaly_server import running
 from tests.live.service import ROOT, Service, temporary_directory
@@ -200,6 +201,8 @@ def test_every_metric_of_the_dashboard_and_of_the_alerts_exists(site: Site) -> N
         kernel.rate_limit_hits.labels("x"),
         kernel.refused_tokens.labels("x"),
         kernel.redis_fallbacks.labels("x"),
+        worker_metrics.last_seen.labels("x"),
+        worker_metrics.restarts.labels("x"),
     ):
         assert labelled is not None
     known = {sample.name for family in kernel.OURS.collect() for sample in family.samples}
